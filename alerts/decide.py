@@ -1,0 +1,319 @@
+"""Deciding: from what the rules saw in one window to incidents and transitions.
+
+Pure: the same state and readings give the same decision, in any order of the readings, so that a
+decision can be replayed from any window whose state was kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+
+from alerts import moved
+from alerts.errors import DuplicateReading, OutOfOrder, UnknownRule
+from alerts.incident import (
+    Incident,
+    IncidentStream,
+    ModelState,
+    State,
+    Streak,
+    Transition,
+    incident_id,
+    ranked,
+)
+from alerts.rules import Reading, Rule, StreamKey
+from profiles.windows import Window
+
+KIND = "drift"
+QUIET_RATIO = 0.9  # a stream at its threshold must not open and close an incident by turns
+QUIET_WINDOWS = 3  # an incident ends no sooner than this, however short its rule
+
+Streaks = Mapping[StreamKey, Streak]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """What one window changed."""
+
+    state: State
+    incident: Incident | None  # where it is new or has changed
+    transitions: tuple[Transition, ...]  # in order
+
+
+def decide(
+    *,
+    model: str,
+    window: Window,
+    rules: Sequence[Rule],
+    readings: Sequence[Reading],
+    state: State,
+) -> Decision:
+    """Decide one window of one model.
+
+    A stream is beyond where its value is over its threshold, and quiet under 90 % of it; where
+    the value is unknown or the rows too few it is neither, and its row of windows goes on.
+    A rule opens an incident once a stream has been beyond for ``rule.windows`` windows in a row.
+    While it is open, further streams join it after as many; it ends when each that joined has
+    been quiet for ``max(rule.windows, 3)`` windows in a row.
+
+    Parameters
+    ----------
+    model
+        Name of the model.
+    window
+        The window that ends the spans the rules judged. Must come after the last decided one.
+    rules
+        All rules of the model. A stream whose rule is gone is forgotten.
+    readings
+        At most one of each stream, in any order.
+    state
+        What the decision of the window before gave.
+
+    Raises
+    ------
+    OutOfOrder
+        If the window does not come after the last decided one.
+    UnknownRule
+        If a reading names a rule that was not given.
+    DuplicateReading
+        If a stream was read twice.
+    """
+    if state.at is not None and window.end <= state.at:
+        raise OutOfOrder(f"{model}: window to {window.end} is not after {state.at}, decided before")
+    by_name = {rule.name: rule for rule in rules}
+    seen = _by_stream(readings, by_name)
+    streaks = _advance(state, seen, by_name, window)
+    beyond = [
+        _stream(reading, by_name[key.rule], window.end)
+        for key, reading in seen.items()
+        if _beyond(reading, by_name[key.rule])
+    ]
+    ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
+
+    if state.incident is not None:
+        incident, told = _continued(
+            incident=state.incident,
+            ripe=ripe,
+            beyond=beyond,
+            streaks=streaks,
+            rules=by_name,
+            at=window.end,
+        )
+    elif ripe:
+        incident, told = _opened(
+            model=model, at=window.end, ripe=ripe, streaks=streaks, rules=by_name
+        )
+    else:
+        incident, told = None, ()
+
+    still_open = incident if incident is not None and incident.resolved is None else None
+    after = State(at=window.end, streaks=_kept(streaks, still_open), incident=still_open)
+    return Decision(
+        state=after,
+        incident=incident if incident != state.incident else None,
+        transitions=_in_order(model, state.name, after, beyond, told),
+    )
+
+
+def _by_stream(readings: Sequence[Reading], rules: Mapping[str, Rule]) -> dict[StreamKey, Reading]:
+    seen: dict[StreamKey, Reading] = {}
+    for reading in sorted(readings, key=lambda r: r.key):
+        if reading.rule not in rules:
+            raise UnknownRule(f"reading of {reading.column} names rule {reading.rule!r}, not given")
+        if reading.key in seen:
+            raise DuplicateReading(f"{reading.column} was read twice for rule {reading.rule!r}")
+        seen[reading.key] = reading
+    return seen
+
+
+def _known(reading: Reading, rule: Rule) -> bool:
+    return reading.value is not None and reading.n >= rule.min_rows
+
+
+def _beyond(reading: Reading, rule: Rule) -> bool:
+    return _known(reading, rule) and (reading.value or 0.0) > rule.threshold
+
+
+def _quiet(reading: Reading, rule: Rule) -> bool:
+    return _known(reading, rule) and (reading.value or 0.0) < QUIET_RATIO * rule.threshold
+
+
+def _advance(
+    state: State, seen: Mapping[StreamKey, Reading], rules: Mapping[str, Rule], window: Window
+) -> dict[StreamKey, Streak]:
+    streaks = {k: s for k, s in state.streaks.items() if k.rule in rules}
+    for key, reading in seen.items():
+        rule = rules[key.rule]
+        before = streaks.get(key, Streak())
+        if not _known(reading, rule):
+            streaks[key] = before
+        elif _beyond(reading, rule):
+            first = before.since or window.end - rule.over
+            streaks[key] = Streak(beyond=before.beyond + 1, since=first)
+        else:
+            streaks[key] = Streak(quiet=before.quiet + 1 if _quiet(reading, rule) else 0)
+    return streaks
+
+
+def _opened(
+    *,
+    model: str,
+    at: datetime,
+    ripe: Sequence[IncidentStream],
+    streaks: Streaks,
+    rules: Mapping[str, Rule],
+) -> tuple[Incident, tuple[Transition, ...]]:
+    streams = ranked(ripe)
+    worst = streams[0]
+    incident = Incident(
+        id=incident_id(model=model, kind=KIND, opened=at),
+        model=model,
+        kind=KIND,
+        opened=at,
+        since=min(since for s in streams if (since := streaks[s.key].since) is not None),
+        state="firing",
+        resolved=None,
+        streams=streams,
+        reason=moved.opened_reason(worst, rule=worst.rule, windows=rules[worst.rule].windows),
+    )
+    fired = Transition.of(
+        model=model,
+        incident=incident.id,
+        at=at,
+        before="pending",
+        after="firing",
+        reason=incident.reason,
+        text=f"{moved.title(streams)}, firing",
+        notify=True,
+    )
+    return incident, (fired,)
+
+
+def _continued(
+    *,
+    incident: Incident,
+    ripe: Sequence[IncidentStream],
+    beyond: Sequence[IncidentStream],
+    streaks: Streaks,
+    rules: Mapping[str, Rule],
+    at: datetime,
+) -> tuple[Incident, tuple[Transition, ...]]:
+    known = {s.key for s in incident.streams}
+    joined = [s for s in ripe if s.key not in known]
+    told: list[Transition] = []
+    grown = replace(incident, streams=ranked([*_at_worst(incident, beyond), *joined]))
+    if joined:
+        # A cohort of a column that moved before is no news to wake anybody for.
+        new_columns = {s.column for s in joined} - {s.column for s in incident.streams}
+        worsened = Transition.of(
+            model=incident.model,
+            incident=incident.id,
+            at=at,
+            before="firing",
+            after="firing",
+            reason=moved.pending_reason(ranked(joined)[0]),
+            text=moved.joined_text(joined, known=incident.streams),
+            notify=bool(new_columns),
+        )
+        told.append(worsened)
+    quiet = _quiet_for(grown, streaks, rules)
+    if quiet is not None:
+        reason = moved.resolved_reason(quiet) if quiet else "its rules are gone"
+        grown = replace(grown, state="resolved", resolved=at, reason=reason)
+        resolved = Transition.of(
+            model=incident.model,
+            incident=incident.id,
+            at=at,
+            before="firing",
+            after="resolved",
+            reason=reason,
+            text="resolved",
+            notify=True,
+        )
+        told.append(resolved)
+    return grown, tuple(told)
+
+
+def _at_worst(incident: Incident, beyond: Sequence[IncidentStream]) -> Iterator[IncidentStream]:
+    now = {s.key: s for s in beyond}
+    for stream in incident.streams:
+        latest = now.get(stream.key, stream)
+        yield replace(latest, joined=stream.joined) if latest.ratio > stream.ratio else stream
+
+
+def _quiet_for(incident: Incident, streaks: Streaks, rules: Mapping[str, Rule]) -> int | None:
+    """Return for how many windows all was quiet, 0 if no rule judges it any more, else None."""
+    asked = 0
+    for stream in incident.streams:
+        if stream.rule not in rules:
+            continue
+        windows = max(rules[stream.rule].windows, QUIET_WINDOWS)
+        if streaks.get(stream.key, Streak()).quiet < windows:
+            return None
+        asked = max(asked, windows)
+    return asked
+
+
+def _kept(streaks: Streaks, incident: Incident | None) -> Streaks:
+    joined = {s.key for s in incident.streams} if incident is not None else set()
+    return MappingProxyType({k: s for k, s in streaks.items() if s.beyond or k in joined})
+
+
+def _in_order(
+    model: str,
+    before: ModelState,
+    after: State,
+    beyond: Sequence[IncidentStream],
+    told: tuple[Transition, ...],
+) -> tuple[Transition, ...]:
+    assert after.at is not None
+    fired = any(t.before == "pending" for t in told)
+    ended = any(t.after == "resolved" for t in told)
+    if fired and before == "ok":  # a rule of a single window still passes through pending
+        return (_pending(model, after.at, beyond), *told)
+    if after.name == "pending" and (before == "ok" or ended):
+        return (*told, _pending(model, after.at, beyond))
+    if after.name == "ok" and before == "pending":
+        calmed = Transition.of(
+            model=model,
+            at=after.at,
+            before="pending",
+            after="ok",
+            reason="no stream is beyond its threshold any more",
+            text="back to normal before an incident opened",
+        )
+        return (calmed,)
+    return told
+
+
+def _pending(model: str, at: datetime, beyond: Sequence[IncidentStream]) -> Transition:
+    streams = ranked(beyond)
+    # With none, the row of windows began earlier, and this window could not be judged.
+    reason = moved.pending_reason(streams[0]) if streams else "beyond when last judged"
+    return Transition.of(
+        model=model,
+        at=at,
+        before="ok",
+        after="pending",
+        reason=reason,
+        text=f"{moved.title(streams)}, pending" if streams else "pending",
+    )
+
+
+def _stream(reading: Reading, rule: Rule, at: datetime) -> IncidentStream:
+    assert reading.value is not None
+    return IncidentStream(
+        column=reading.column,
+        cohort=reading.cohort,
+        rule=rule.name,
+        statistic=rule.statistic,
+        value=reading.value,
+        threshold=rule.threshold,
+        n=reading.n,
+        now=reading.now,
+        was=reading.was,
+        label=reading.label,
+        joined=at,
+    )

@@ -1,0 +1,164 @@
+"""What moved, in words: streams, and the reasons that decisions give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Protocol
+
+from alerts.rules import Cohort
+from alerts.text import GAP, Span, Spans, cohort, listed, name, number, pair
+
+STATISTICS = {
+    "ks": "Kolmogorov–Smirnov distance",
+    "psi": "population stability index",
+    "js": "Jensen–Shannon distance",
+    "hellinger": "Hellinger distance",
+    "wasserstein": "Wasserstein distance",
+    "tv": "total variation",
+    "linf": "largest difference of a share",
+    "chi2": "chi-square statistic",
+}
+
+
+class Moved(Protocol):
+    """What a sentence needs to know of a stream."""
+
+    @property
+    def column(self) -> str: ...
+    @property
+    def cohort(self) -> Cohort: ...
+    @property
+    def statistic(self) -> str: ...
+    @property
+    def value(self) -> float: ...
+    @property
+    def threshold(self) -> float: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def now(self) -> float | None: ...
+    @property
+    def was(self) -> float | None: ...
+    @property
+    def label(self) -> str: ...
+
+
+def statistic(key: str) -> str:
+    """Name a statistic in full; one that is unknown keeps its key."""
+    return STATISTICS.get(key, key)
+
+
+def change(stream: Moved) -> tuple[str, str] | None:
+    """Write what a stream was and is, alike; None where unknown or where no change can be seen."""
+    if stream.was is None or stream.now is None:
+        return None
+    if stream.label != "mean":
+        was, now = (round(100 * x, 1) for x in (stream.was, stream.now))
+        texts = tuple(f"{t}{GAP}%" for t in pair(was, now))
+    else:
+        texts = pair(stream.was, stream.now)
+    return (texts[0], texts[1]) if texts[0] != texts[1] else None
+
+
+def direction(stream: Moved) -> str:
+    """Say ``rose`` or ``fell`` where a mean visibly did, else ``moved``."""
+    if stream.label != "mean" or change(stream) is None:
+        return "moved"
+    assert stream.now is not None
+    assert stream.was is not None
+    return "rose" if stream.now > stream.was else "fell"
+
+
+def title(streams: Iterable[Moved]) -> str:
+    """Name an incident by what moved, worst first: ``visibility fell, humidity rose``."""
+    columns = columns_of(streams)
+    if not columns:
+        return "nothing moved"
+    if len(columns) > 2:
+        return f"{listed([name(s.column) for s in columns])} moved"
+    parts = [
+        f"{' and '.join(name(s.column) for s in same)} {verb}"
+        for verb, same in groupby(columns, key=direction)
+    ]
+    return ", ".join(parts)
+
+
+def measured(stream: Moved) -> Spans:
+    """Say how far a mean or share went, or where no change shows there, the distance."""
+    seen = change(stream)
+    column = name(stream.column)
+    if seen is None:
+        what = Span(f"the distribution of {column} moved ({_distance(stream)})")
+        return (what,)
+    assert stream.now is not None
+    assert stream.was is not None
+    verb = "rose" if stream.now > stream.was else "fell"
+    what = Span(
+        f"the mean {column} {verb} from "
+        if stream.label == "mean"
+        else f"the {name(stream.label)} in {column} {verb} from "
+    )
+    return (what, Span(f"{seen[0]} to {seen[1]}", strong=True))
+
+
+def pending_reason(stream: Moved) -> str:
+    """Say which stream went beyond its threshold."""
+    return f"{_whose(stream)}: {_distance(stream)}"
+
+
+def opened_reason(stream: Moved, *, rule: str, windows: int) -> str:
+    """Say which rule opened an incident, and on what."""
+    row = f" in {windows:,} windows in a row" if windows > 1 else ""
+    return f"rule {name(rule)}, {_whose(stream)}: {_distance(stream)}{row}"
+
+
+def resolved_reason(windows: int) -> str:
+    """Say why an incident ended."""
+    return f"every stream under 90{GAP}% of its threshold in {windows:,} windows in a row"
+
+
+def joined_text(streams: Iterable[Moved], *, known: Iterable[Moved]) -> str:
+    """Say what joined an open incident: columns first, then cohorts of columns it already had."""
+    joined, known = list(streams), list(known)
+    before = {s.column for s in known}
+    columns = [name(s.column) for s in columns_of(s for s in joined if s.column not in before)]
+    if columns:
+        return f"{listed(columns, most=3)} moved too"
+    had = {(s.column, s.cohort) for s in known}
+    if all((s.column, s.cohort) in had for s in joined):
+        names = [name(s.column) for s in columns_of(joined)]
+        return f"{listed(names, most=3)} beyond another rule too"
+    whose = [cohort(s.cohort) for s in _worst_first(joined)]
+    return f"{listed(list(dict.fromkeys(whose)), more='more cohorts')} moved too"
+
+
+def _distance(stream: Moved) -> str:
+    value, threshold = number(stream.value), number(stream.threshold)
+    return f"{statistic(stream.statistic)} {value}, threshold {threshold}"
+
+
+def _whose(stream: Moved) -> str:
+    column = name(stream.column)
+    return f"{column} for {cohort(stream.cohort)}" if stream.cohort else column
+
+
+def _worst_first(streams: Iterable[Moved]) -> list[Moved]:
+    # Everybody before any cohort: a small cohort is far from normal more easily.
+    return sorted(
+        streams, key=lambda s: (bool(s.cohort), -s.value / s.threshold, s.column, s.cohort)
+    )
+
+
+def columns_of(streams: Iterable[Moved]) -> list[Moved]:
+    """Return one stream of each column, everybody's first, then worst first."""
+    first: dict[str, Moved] = {}
+    for stream in _worst_first(streams):
+        first.setdefault(stream.column, stream)
+    return list(first.values())
+
+
+def other_cohorts(streams: Iterable[Moved], head: Moved) -> list[str]:
+    """Name the cohorts that moved beside that of `head`, worst first."""
+    named = (s.cohort for s in _worst_first(streams) if s.cohort and s.cohort != head.cohort)
+    return [cohort(c) for c in dict.fromkeys(named)]

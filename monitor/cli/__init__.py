@@ -1,0 +1,36 @@
+"""The command line: the front door, and the only module that knows daemon and dashboard alike."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from alerts.errors import AlertError
+from monitor.errors import MonitorError
+from profiles.errors import ProfileError
+
+
+def create_app() -> typer.Typer:
+    from monitor.cli import contact, demo, reading, running, web
+
+    app = typer.Typer(
+        name="monitor",
+        help="Drift and data-quality monitoring for models in production.",
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        add_completion=False,
+    )
+    for part in (contact, running, reading, web, demo):
+        part.register(app)
+    return app
+
+
+def main() -> None:
+    """Run the command; an error of ours becomes its lines on stderr and its exit code."""
+    try:
+        create_app()()
+    except (MonitorError, AlertError, ProfileError) as error:
+        for line in str(error).splitlines():
+            sys.stderr.write(f"monitor: {line}\n")
+        sys.exit(getattr(error, "exit_code", 1))

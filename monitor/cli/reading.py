@@ -1,0 +1,148 @@
+"""Commands that only read: status, drift, incidents."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from monitor.cli.options import (
+    ConfigPath,
+    From,
+    Json,
+    ModelName,
+    To,
+    cohort,
+    moment,
+    one_model,
+    width,
+)
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(status)
+    app.command()(drift)
+    app.command()(incidents)
+
+
+def status(config: ConfigPath = None, as_json: Json = False) -> None:
+    """Where every model stands: windows, watermark, open incidents."""
+    from monitor.clock import system_clock
+    from monitor.config import load
+    from monitor.reading import status_record
+    from monitor.store.engine import open_store
+    from monitor.store.queries import statuses
+
+    settings = load(config)
+    found = statuses(open_store(settings.store), settings, now=system_clock())
+    if as_json:
+        _line(status_record(found))
+        return
+    table = Table("model", "state", "done up to (UTC)", "behind", "windows", "incidents", box=None)
+    for at in found:
+        counts = [f"{at.windows.done:,} done"] + [
+            f"{n} {state}"
+            for state in ("pending", "running", "failed", "dirty")
+            if (n := getattr(at.windows, state))
+        ]
+        table.add_row(
+            at.name,
+            at.state,
+            "–" if at.watermark is None else f"{at.watermark:%Y-%m-%d %H:%M}",
+            "–" if at.watermark is None else f"{at.lag_s / 3600:.1f} h",
+            ", ".join(counts),
+            f"{at.open_incidents} open" if at.open_incidents else "none open",
+        )
+    console = Console()
+    console.print(table)
+    for at in found:
+        if at.last_error:
+            console.print(f"{at.name}: {at.last_error}", markup=False)
+
+
+def drift(
+    config: ConfigPath = None,
+    model: ModelName = None,
+    start: From = None,
+    end: To = None,
+    column: Annotated[str | None, typer.Option(help="One column only.")] = None,
+    group: Annotated[
+        str | None, typer.Option("--cohort", help="One cohort only, like origin=JFK.")
+    ] = None,
+    window: Annotated[str | None, typer.Option(help="Merge to this width: 1h, 1d, 7d.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Every stored distance from the baseline, by window, column and cohort."""
+    from monitor.config import load
+    from monitor.reading import drift_records
+    from monitor.store.engine import open_store
+
+    settings = load(config)
+    name = one_model(settings, model)
+    records = drift_records(
+        open_store(settings.store),
+        settings,
+        name,
+        start=moment(start, "--from"),
+        end=moment(end, "--to"),
+        column=column,
+        cohort=cohort(group),
+        width=width(window, "--window"),
+    )
+    if as_json:
+        for record in records:
+            _line(record)
+        return
+    console = Console(width=None if sys.stdout.isatty() else 140)
+    table = Table(
+        "window (UTC)", "cohort", "column", "n", "missing", "mean", "KS", "PSI", "JS", box=None
+    )
+    for record in records:
+        table.add_row(
+            record["window"]["start"].removesuffix("Z"),
+            ", ".join(f"{k}={v}" for k, v in record["cohort"].items()) or "everybody",
+            record["column"],
+            f"{record['n']:,}",
+            _short(record["missing_fraction"]),
+            _short(record["mean"]),
+            *(_short(record["statistics"][s]["distance"]) for s in ("ks", "psi", "js")),
+        )
+    console.print(table)
+
+
+def incidents(config: ConfigPath = None, model: ModelName = None, as_json: Json = False) -> None:
+    """Incidents, oldest first: what moved, since when, whether it is over."""
+    from alerts.message import incident_sentence, plain
+    from monitor.config import load
+    from monitor.reading import incident_record
+    from monitor.store.engine import open_store
+    from monitor.store.queries import records
+
+    settings = load(config)
+    name = None if model is None else one_model(settings, model)
+    found = records(open_store(settings.store), model=name)
+    if as_json:
+        for incident in found:
+            _line(incident_record(incident))
+        return
+    console = Console()
+    if not found:
+        console.print("No incidents.")
+    for number, incident in enumerate(found, start=1):
+        known = settings.models.get(incident.model)
+        noun = "rows" if known is None else known.noun
+        text = plain(incident_sentence(incident, noun=noun, timezone=settings.timezone))
+        console.print(f"[b]{number}[/b]  {incident.model}, {incident.state}", highlight=False)
+        console.print(f"   {text}", markup=False, highlight=False)
+
+
+def _line(record: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(record, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4g}"

@@ -1,0 +1,280 @@
+"""What the configuration holds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, date, datetime, time, timedelta
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import available_timezones
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    field_validator,
+    model_validator,
+)
+
+from monitor.config.names import nearest
+from profiles.errors import InvalidWindow
+from profiles.windows import parse_width
+
+
+def _width(value: object) -> object:
+    if isinstance(value, timedelta) and value > timedelta(0):
+        return value
+    if isinstance(value, str):
+        with suppress(InvalidWindow):  # its message repeats the value, which may be kept out
+            return parse_width(value)
+    raise ValueError("it is not a width of time; write it like 15m, 1h, 7d or 2w")
+
+
+def _wait(value: object) -> object:
+    none_at_all = value == timedelta(0) or (isinstance(value, int) and value == 0)
+    if none_at_all or (isinstance(value, str) and value.strip() in {"0", "0s", "0m", "0h", "0d"}):
+        return timedelta(0)
+    return _width(value)
+
+
+def _instant(value: object) -> object:
+    """Read an ISO date or time; YAML hands some over as dates."""
+    if isinstance(value, str):
+        try:
+            value = datetime.fromisoformat(value)
+        except ValueError:
+            value = None
+    if isinstance(value, date) and not isinstance(value, datetime):
+        value = datetime.combine(value, time())
+    if isinstance(value, datetime):
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+    raise ValueError("it is not an ISO date or time; write it like 2013-01-31 or 2013-01-31T06:00Z")
+
+
+def _cohort(value: object) -> object:
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, list | tuple) and value and all(isinstance(v, str) and v for v in value):
+        if len(set(value)) < len(value):
+            raise ValueError("it names a column twice")
+        return tuple(value)
+    raise ValueError("a cohort is the name of a column, or a list of names")
+
+
+def _filled(secret: SecretStr) -> SecretStr:
+    if not secret.get_secret_value().strip():
+        raise ValueError("it is empty")
+    return secret
+
+
+def _http(check: str) -> None:
+    parts = urlsplit(check)
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise ValueError("it is no web address; write it like https://host/path")
+
+
+def _http_secret(url: SecretStr) -> SecretStr:
+    _http(url.get_secret_value())
+    return url
+
+
+def _as_list(of: str) -> Callable[[object], object]:
+    def check(value: object) -> object:
+        if isinstance(value, list | tuple):
+            return value
+        raise ValueError(f"it should be a list of {of}, in [ ] or a line each after a -")
+
+    return check
+
+
+Width = Annotated[timedelta, BeforeValidator(_width)]
+Wait = Annotated[timedelta, BeforeValidator(_wait)]
+Instant = Annotated[datetime, BeforeValidator(_instant)]
+Name = Annotated[str, Field(min_length=1)]
+Port = Annotated[int, Field(ge=1, le=65_535)]
+Secret = Annotated[SecretStr, AfterValidator(_filled)]
+SecretAddress = Annotated[SecretStr, AfterValidator(_http_secret)]
+Cohort = Annotated[str | tuple[str, ...], BeforeValidator(_cohort)]
+
+
+class Strict(BaseModel):
+    # Values are kept out of pydantic's own messages: one may be a password at the wrong key.
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", populate_by_name=True, hide_input_in_errors=True
+    )
+
+
+class Log(Strict):
+    """Where predictions are logged: one table, one row a prediction."""
+
+    table: Name
+    time: Name
+    id: Name | None = None
+    payload: Name | None = None
+    version: Name | None = None
+    db_schema: Name | None = Field(default=None, alias="schema")
+
+
+class Baseline(Strict):
+    """What windows are compared with: exactly one of a table, a file, or a range of the log."""
+
+    table: Name | None = None
+    file: Path | None = None
+    range: tuple[Instant, Instant] | None = None  # [from, to), in UTC where no zone is written
+    payload: Name | None = None
+    db_schema: Name | None = Field(default=None, alias="schema")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Self:
+        given = [key for key in ("table", "file", "range") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                "baseline needs exactly one of table, file, range; "
+                + (f"it has {' and '.join(given)}" if given else "it has none")
+            )
+        return self
+
+    @field_validator("range")
+    @classmethod
+    def _forwards(
+        cls, bounds: tuple[datetime, datetime] | None
+    ) -> tuple[datetime, datetime] | None:
+        if bounds is not None and bounds[0] >= bounds[1]:
+            raise ValueError("it ends before it begins; write [from, to]")
+        return bounds
+
+
+class Prediction(Strict):
+    kind: Literal["binary", "multiclass", "regression"]
+    score: Name
+    threshold: float | None = Field(default=None, allow_inf_nan=False)
+
+
+class Column(Strict):
+    kind: Literal["numeric", "categorical", "ignore"] | None = None
+    role: Literal["feature", "context"] = "feature"
+
+
+class Model(Strict):
+    source: Secret
+    log: Log
+    baseline: Baseline
+    prediction: Prediction | None = None
+    cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(_as_list("columns"))] = ()
+    columns: dict[str, Column] = Field(default_factory=dict)
+    window: Width = timedelta(hours=1)
+    lateness: Wait = timedelta(0)
+    noun: Name = "rows"
+
+    @field_validator("cohorts")
+    @classmethod
+    def _each_once(cls, cohorts: tuple[Cohort, ...]) -> tuple[Cohort, ...]:
+        as_sets = [frozenset((c,) if isinstance(c, str) else c) for c in cohorts]
+        if len(set(as_sets)) < len(as_sets):
+            raise ValueError("it names a cohort twice")
+        return cohorts
+
+    @property
+    def apart(self) -> tuple[str, ...]:
+        """Columns that tell rows apart and are not watched; a version may still be a cohort."""
+        cohorts = [(cohort,) if isinstance(cohort, str) else cohort for cohort in self.cohorts]
+        is_cohort = any(self.log.version in cohort for cohort in cohorts)
+        version = None if is_cohort else self.log.version
+        return tuple(name for name in (self.log.time, self.log.id, version) if name)
+
+    def role(self, column: str) -> Literal["prediction", "feature", "context"]:
+        """Return what a column is to the model."""
+        if self.prediction is not None and column == self.prediction.score:
+            return "prediction"
+        return self.columns[column].role if column in self.columns else "feature"
+
+
+class Rule(Strict):
+    """A classic rule: a distance beyond a threshold for `windows` windows in a row."""
+
+    name: Name
+    statistic: Literal["ks", "psi", "js", "hellinger", "wasserstein", "tv", "linf", "chi2"] = "js"
+    threshold: float = Field(gt=0, allow_inf_nan=False)
+    over: Width | None = None  # width of the merged window that is judged; default: the model's
+    windows: int = Field(default=3, ge=1)
+    min_rows: int = Field(default=200, ge=1)
+    columns: Annotated[tuple[str, ...], BeforeValidator(_as_list("columns"))] | None = (
+        None  # default: the score and every feature; never context
+    )
+    cohorts: bool = False  # also judge every single-column cohort
+    models: Annotated[tuple[str, ...], BeforeValidator(_as_list("models"))] | None = None
+
+
+class Webhook(Strict):
+    kind: Literal["webhook"]
+    name: Name
+    url: SecretAddress
+    secret: Secret
+
+
+class Slack(Strict):
+    kind: Literal["slack"]
+    name: Name
+    url: SecretAddress
+
+
+Route = Annotated[Webhook | Slack, Field(discriminator="kind")]
+
+
+class Alerts(Strict):
+    rules: tuple[Rule, ...] = ()
+    routes: tuple[Route, ...] = ()
+
+
+class Web(Strict):
+    host: Name = "127.0.0.1"
+    port: Port = 8050
+    url: str | None = None  # how people reach the dashboard; default: http://host:port
+    password: Secret | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _is_address(cls, url: str | None) -> str | None:
+        if url is None:
+            return None
+        _http(url)
+        return url.rstrip("/")
+
+    @property
+    def address(self) -> str:
+        """The link that people open, without a slash at its end."""
+        if self.url is not None:
+            return self.url
+        # What listens everywhere is reached at the machine's own name.
+        host = "127.0.0.1" if self.host in {"0.0.0.0", "::", "*"} else self.host  # noqa: S104
+        return f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+
+
+class Daemon(Strict):
+    host: Name = "127.0.0.1"
+    port: Port = 8051
+    poll: Width = timedelta(seconds=30)
+
+
+class Config(Strict):
+    store: Secret = SecretStr("sqlite:///driftline.db")
+    timezone: str = "UTC"
+    models: dict[Name, Model] = Field(min_length=1)
+    alerts: Alerts = Alerts()
+    web: Web = Web()
+    daemon: Daemon = Daemon()
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_zone(cls, name: str) -> str:
+        zones = available_timezones()
+        if name not in zones:
+            near = nearest(name, sorted(zones))
+            hint = f"did you mean {near!r}?" if near else "write it like Europe/Berlin or UTC"
+            raise ValueError(f"it is no time zone; {hint}")
+        return name

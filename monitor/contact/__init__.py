@@ -1,0 +1,18 @@
+"""First contact with somebody's data: a first configuration, and a look at one that is there."""
+
+from monitor.contact.check import CohortCheck, ModelCheck, Problem, Report, check
+from monitor.contact.columns import ColumnCheck
+from monitor.contact.first import FirstLook, first_look
+from monitor.contact.template import render
+
+__all__ = [
+    "CohortCheck",
+    "ColumnCheck",
+    "FirstLook",
+    "ModelCheck",
+    "Problem",
+    "Report",
+    "check",
+    "first_look",
+    "render",
+]

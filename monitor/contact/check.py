@@ -1,0 +1,290 @@
+"""Everything that a configuration names, looked at once, with every problem that is found."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+import pyarrow as pa
+
+from alerts.channels import channels_of
+from alerts.errors import BadRoute
+from monitor.config import Config, Model
+from monitor.config.names import did_you_mean
+from monitor.contact.columns import ColumnCheck, as_tuple, describe_columns
+from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
+from monitor.sources import open_baseline, open_log
+from monitor.store.engine import connect, open_store, revision
+from profiles.baseline import accept
+from profiles.errors import InvalidGrid
+
+MANY_GROUPS = 200
+
+Kind = Literal["config", "source", "store"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something that has to be put right before the monitor can run."""
+
+    kind: Kind
+    text: str
+
+    @property
+    def exit_code(self) -> int:
+        errors = {"config": ConfigError, "source": SourceError, "store": StoreError}
+        return errors[self.kind].exit_code
+
+
+@dataclass(frozen=True, kw_only=True)
+class CohortCheck:
+    """The groups of one cohort in the baseline, the largest first."""
+
+    columns: tuple[str, ...]
+    sizes: tuple[tuple[tuple[str, ...], int], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelCheck:
+    """What a model's configuration comes to.
+
+    Attributes
+    ----------
+    baseline_rows : int or None
+        None where it could not be read.
+    rejected : mapping from reason to rows
+        Rows of the baseline, and of some of the log, that could not be understood.
+    notes : tuple of str
+        What is worth knowing and no problem.
+    """
+
+    name: str
+    noun: str
+    columns: tuple[ColumnCheck, ...] = ()
+    cohorts: tuple[CohortCheck, ...] = ()
+    baseline_rows: int | None = None
+    rejected: Mapping[str, int] = field(default_factory=dict)
+    first: datetime | None = None
+    last: datetime | None = None
+    time_writing: str | None = None
+    time_indexed: bool | None = None
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    models: tuple[ModelCheck, ...]
+    store: str  # where it is and how it stands
+    problems: tuple[Problem, ...]
+
+
+def check(config: Config) -> Report:
+    """Look at every source, baseline, cohort, column, route and the store; changes nothing."""
+    problems: list[Problem] = []
+    models, known = [], {}
+    for name, model in config.models.items():
+        look = _Look(name, model, problems)
+        models.append(look.result())
+        known[name] = look.names
+    _check_rules(config, known, problems)
+    _check_routes(config, problems)
+    store = _check_store(config, problems)
+    problems.sort(key=lambda problem: problem.exit_code)
+    return Report(models=tuple(models), store=store, problems=tuple(problems))
+
+
+class _Look:
+    """One model: what can be read of it, and everything that cannot."""
+
+    def __init__(self, name: str, model: Model, problems: list[Problem]) -> None:
+        self._name = name
+        self._model = model
+        self._problems = problems
+        self._notes: list[str] = []
+        self._rejected: Counter[str] = Counter()
+        self._log: _Log | None = None
+        self._rows: list[pa.RecordBatch] | None = None
+        with self._noting("source", ""):
+            self._log = self._read_log()
+        with self._noting("source", ".baseline"):
+            self._rows = self._read_baseline()
+        self.names = self._known_names()
+
+    def result(self) -> ModelCheck:
+        model, rows, log = self._model, self._rows, self._log
+        self._check_names()
+        columns, cohorts = self._describe() if rows else ((), ())
+        return ModelCheck(
+            name=self._name,
+            noun=model.noun,
+            columns=columns,
+            cohorts=cohorts,
+            baseline_rows=None if rows is None else sum(batch.num_rows for batch in rows),
+            rejected=dict(self._rejected),
+            first=log.first if log else None,
+            last=log.last if log else None,
+            time_writing=log.writing if log else None,
+            time_indexed=log.indexed if log else None,
+            notes=tuple(self._notes),
+        )
+
+    def _report(self, kind: Kind, place: str, text: str) -> None:
+        self._problems.append(Problem(kind=kind, text=f"models.{self._name}{place}: {text}"))
+
+    @contextmanager
+    def _noting(self, kind: Kind, place: str) -> Iterator[None]:
+        try:
+            yield
+        except MonitorError as error:
+            for line in str(error).splitlines():
+                self._report(kind, place, line)
+
+    def _read_log(self) -> _Log:
+        with open_log(self._model) as source:
+            log = _Log(
+                columns=source.columns(),
+                first=source.earliest(),
+                last=source.latest(),
+                writing=source.time_writing(),
+                indexed=source.time_indexed(),
+            )
+            for batch in source.sample():
+                self._rejected.update(batch.rejected)
+        table, time = self._model.log.table, self._model.log.time
+        if log.first is None:
+            self._report("source", "", f"table {table!r} is empty: no row has a time in {time!r}")
+        if log.indexed is False:
+            self._notes.append(
+                f"no index begins with {time!r}: every window reads the whole of {table!r}"
+            )
+        return log
+
+    def _read_baseline(self) -> list[pa.RecordBatch]:
+        rows = []
+        with open_baseline(self._model) as source:
+            for batch in source.batches():
+                self._rejected.update(batch.rejected)
+                rows.append(batch.rows)
+        if not sum(batch.num_rows for batch in rows):
+            self._report("source", ".baseline", f"{_what(self._model)} has no rows")
+        return rows
+
+    def _known_names(self) -> frozenset[str]:
+        """Return the columns that are watched: those of the baseline that the log has too."""
+        names = frozenset(name for batch in self._rows or () for name in batch.schema.names)
+        if self._log is None or not self._log.columns:
+            return names
+        return names & self._log.columns if names else self._log.columns
+
+    def _check_names(self) -> None:
+        """Report what the configuration names and the data does not have."""
+        model, log = self._model, self._log
+        if not self.names:
+            return  # nothing could be read; that is reported already
+        wanted = [(".cohorts", name) for cohort in model.cohorts for name in as_tuple(cohort)]
+        wanted += [(".columns", name) for name in model.columns]
+        if model.prediction is not None:
+            wanted.append((".prediction.score", model.prediction.score))
+        anywhere = self.names | (log.columns if log else frozenset())
+        anywhere |= {name for batch in self._rows or () for name in batch.schema.names}
+        for place, name in dict.fromkeys(wanted):
+            if name in self.names or (place == ".columns" and name in anywhere):
+                continue
+            where = "log and baseline have"
+            if name in anywhere:
+                where = "the log has" if log and name not in log.columns else "the baseline has"
+            hint = did_you_mean(name, sorted(self.names))
+            self._report("config", place, f"{where} no column {name!r}; {hint}")
+
+    def _describe(self) -> tuple[tuple[ColumnCheck, ...], tuple[CohortCheck, ...]]:
+        model, rows = self._model, self._rows or []
+        log = self._log.columns if self._log else frozenset()
+        dimensions = [as_tuple(cohort) for cohort in model.cohorts]
+        dimensions = [d for d in dimensions if all(name in self.names for name in d)]
+        try:
+            baseline = accept(
+                rows,
+                overrides={n: c.kind for n, c in model.columns.items() if c.kind is not None},
+                skip=model.apart,
+                dimensions=tuple(dimensions),
+            )
+        except InvalidGrid:
+            return (), ()
+        cohorts = []
+        for dimension in dimensions:
+            part = baseline.along(dimension)
+            sizes = sorted(
+                zip(part.groups, part.rows.tolist(), strict=True), key=lambda at: (-at[1], at[0])
+            )
+            cohorts.append(CohortCheck(columns=dimension, sizes=tuple(sizes)))
+            if len(sizes) > MANY_GROUPS:
+                self._notes.append(
+                    f"cohort {' × '.join(dimension)} has {len(sizes):,} groups; most will be small"
+                )
+        return describe_columns(model, baseline.kinds, rows, log=log), tuple(cohorts)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Log:
+    columns: frozenset[str]
+    first: datetime | None
+    last: datetime | None
+    writing: str | None
+    indexed: bool | None
+
+
+def _what(model: Model) -> str:
+    baseline = model.baseline
+    if baseline.table is not None:
+        return f"table {baseline.table!r}"
+    return f"file {baseline.file}" if baseline.file is not None else "that range of the log"
+
+
+def _check_rules(
+    config: Config, known: Mapping[str, frozenset[str]], problems: list[Problem]
+) -> None:
+    for at, rule in enumerate(config.alerts.rules):
+        names = [known[name] for name in rule.models or config.models if name in known]
+        if not names or not all(names):
+            continue  # a model could not be read; that is reported already
+        anywhere = frozenset[str]().union(*names)
+        for column in set(rule.columns or ()) - anywhere:
+            hint = did_you_mean(column, sorted(anywhere))
+            text = f"no model that it judges has a column {column!r}; {hint}"
+            problems.append(Problem(kind="config", text=f"alerts.rules[{at}].columns: {text}"))
+
+
+def _check_routes(config: Config, problems: list[Problem]) -> None:
+    for at, route in enumerate(config.alerts.routes):
+        try:
+            channels_of([route])
+        except BadRoute as error:
+            problems.append(Problem(kind="config", text=f"alerts.routes[{at}]: {error}"))
+
+
+def _check_store(config: Config, problems: list[Problem]) -> str:
+    """Say how the results database stands, without making one."""
+    try:
+        return _store(config)
+    except StoreError as error:
+        problems += [Problem(kind="store", text=line) for line in str(error).splitlines()]
+        return "cannot be used"
+
+
+def _store(config: Config) -> str:
+    engine = connect(config.store)
+    try:
+        name = engine.url.render_as_string(hide_password=True)
+        if engine.dialect.name == "sqlite" and not Path(engine.url.database or "").exists():
+            return f"{name}, made at the first run"
+        if revision(engine) is None:
+            return f"{name}, empty"
+    finally:
+        engine.dispose()
+    open_store(config.store, upgrade=False).dispose()
+    return f"{name}, ready"

@@ -1,0 +1,143 @@
+"""What each column of a baseline looks like, without showing a row."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from monitor.config import Model
+from profiles.kinds import Kind
+from profiles.values import MISSING, PRESENT, ValueType, labels, numbers
+
+Role = Literal["time", "id", "version", "prediction", "context", "feature", "none"]
+
+_SHOWN_CATEGORIES = 4
+_LONGEST_NAME = 24
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnCheck:
+    """A column as it will be watched.
+
+    Attributes
+    ----------
+    kind, reason
+        As `profiles.kinds` infers them or the configuration says.
+    missing : float or None
+        Share of the baseline's rows without a value; None where the baseline lacks the column.
+    distinct : int or None
+        Different values in the baseline; None where they are not counted.
+    summary : str
+        The range of numbers, or the commonest categories.
+    """
+
+    name: str
+    kind: str
+    reason: str
+    role: Role
+    missing: float | None
+    distinct: int | None
+    summary: str
+
+
+def as_tuple(cohort: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (cohort,) if isinstance(cohort, str) else cohort
+
+
+def describe_columns(
+    model: Model,
+    kinds: Mapping[str, Kind],
+    rows: Sequence[pa.RecordBatch],
+    *,
+    log: frozenset[str],
+) -> tuple[ColumnCheck, ...]:
+    """Describe the baseline's columns in its order, then those that only the log has."""
+    found = []
+    for name, inferred in kinds.items():
+        lacking = log and name not in log
+        kind = Kind(name="ignored", reason="the log has no such column") if lacking else inferred
+        found.append(_describe(model, name, kind, [_column(batch, name) for batch in rows]))
+    special = {model.log.time, model.log.id}
+    for name in sorted(log - kinds.keys()):
+        reason = "says when" if name == model.log.time else "tells rows apart"
+        if name not in special:
+            reason = "the baseline has no such column"
+        found.append(
+            ColumnCheck(
+                name=name,
+                kind="ignored",
+                reason=reason,
+                role=_role(model, name, watched=False),
+                missing=None,
+                distinct=None,
+                summary="",
+            )
+        )
+    return tuple(found)
+
+
+def _describe(model: Model, name: str, kind: Kind, parts: Sequence[pa.Array]) -> ColumnCheck:
+    distinct, summary = None, ""
+    of: ValueType = kind.values or "string"
+    if kind.name == "numeric":
+        read = [numbers(part) for part in parts]
+        marks = np.concatenate([part.mark for part in read])
+        values = np.concatenate([part.values for part in read])[marks == PRESENT]
+        distinct, summary = len(np.unique(values)), _range(values)
+    else:
+        named = [labels(part, of) for part in parts]
+        marks = np.concatenate([part.mark for part in named])
+        counts: dict[str, int] = {}
+        for part in named:
+            codes, each = np.unique(part.codes[part.mark == PRESENT], return_counts=True)
+            for code, count in zip(codes.tolist(), each.tolist(), strict=True):
+                counts[part.names[code]] = counts.get(part.names[code], 0) + count
+        if kind.name == "categorical":
+            distinct, summary = len(counts), _commonest(counts)
+    return ColumnCheck(
+        name=name,
+        kind=kind.name,
+        reason=kind.reason,
+        role=_role(model, name, watched=kind.name != "ignored"),
+        missing=float(np.mean(marks == MISSING)) if len(marks) else None,
+        distinct=distinct,
+        summary=summary,
+    )
+
+
+def _role(model: Model, name: str, *, watched: bool) -> Role:
+    log = model.log
+    if model.prediction is not None and name == model.prediction.score:
+        return "prediction"
+    for role, column in (("time", log.time), ("id", log.id), ("version", log.version)):
+        if name == column and not watched:
+            return role  # type: ignore[return-value]
+    if not watched:
+        return "none"
+    return model.columns[name].role if name in model.columns else "feature"
+
+
+def _range(values: npt.NDArray[np.float64]) -> str:
+    if not len(values):
+        return ""
+    low, high = float(values.min()), float(values.max())
+    return f"{low:.4g}" if low == high else f"{low:.4g} … {high:.4g}"
+
+
+def _commonest(counts: Mapping[str, int]) -> str:
+    names = sorted(counts, key=lambda name: (-counts[name], name))
+    shown = [
+        name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
+        for name in names[:_SHOWN_CATEGORIES]
+    ]
+    return ", ".join(shown) + (", …" if len(names) > _SHOWN_CATEGORIES else "")
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    at = batch.schema.get_field_index(name)
+    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)

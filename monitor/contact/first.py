@@ -1,0 +1,144 @@
+"""Looking at a table that nothing is known about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from pydantic import SecretStr
+
+from monitor.config import Log, Model
+from monitor.config.models import Baseline
+from monitor.contact import guess
+from monitor.contact.guess import Sampled, Score
+from monitor.errors import SourceError
+from monitor.sources import LogSource, look_at, open_log
+
+_DAY = timedelta(days=1)
+_FEW_ROWS = 30  # an hour with fewer says little; windows are days then
+_PROBE = Baseline(table="not read")  # a model needs a baseline; here only its log is opened
+
+
+@dataclass(frozen=True, kw_only=True)
+class FirstLook:
+    """What a first configuration says about a table."""
+
+    table: str
+    schema: str | None
+    time: str
+    time_indexed: bool | None  # None: a view, which hides it
+    payload: str | None
+    id: str | None
+    version: str | None
+    score: Score | None
+    label: str | None
+    cohorts: tuple[str, ...]
+    more_cohorts: tuple[str, ...]  # would do as well
+    baseline: tuple[datetime, datetime]
+    first: datetime
+    last: datetime
+    window: timedelta
+
+
+def first_look(url: SecretStr, table: str) -> FirstLook:
+    """Look at a table, read-only, and guess what its columns are.
+
+    Parameters
+    ----------
+    table
+        Its name, or ``schema.name``.
+
+    Raises
+    ------
+    SourceError
+        If it cannot be read, is empty, or has no column with a time.
+    """
+    raw = look_at(url, table)
+    if not raw.columns or not raw.rows:
+        raise SourceError(f"table {table!r} is empty: there is nothing to look at yet")
+    sampled = [
+        Sampled(name=c.name, values=values, indexed=c.name in raw.indexed)
+        for c, values in zip(raw.columns, raw.values, strict=True)
+    ]
+    time = guess.event_time(sampled)
+    if time is None:
+        names = ", ".join(repr(column.name) for column in raw.columns[:20])
+        raise SourceError(
+            f"table {table!r} has no column that looks like the time of a prediction (it has "
+            f"{names}); it needs timestamps, ISO text in UTC, or seconds since 1970"
+        )
+    payload = guess.payload(sampled)
+    log = Log(table=raw.name, time=time, payload=payload, db_schema=raw.schema)
+    with open_log(Model(source=url, log=log, baseline=_PROBE)) as source:
+        return _second_look(source, log, sampled)
+
+
+def _second_look(source: LogSource, log: Log, raw: list[Sampled]) -> FirstLook:
+    """Look again, now that the payload's keys are columns too."""
+    first, last = source.earliest(), source.latest()
+    if first is None or last is None:
+        raise SourceError(f"table {log.table!r} has no row with a time in {log.time!r}")
+    plain = {column.name: column for column in raw}
+    columns = {**plain, **_sampled(source)}
+    columns.pop(log.payload or "", None)
+    identifier = guess.identifier(column for column in raw if column.name != log.time)
+    version = guess.version(plain.values())
+    rest = {name: c for name, c in columns.items() if name not in {log.time, identifier, version}}
+    score = guess.score(rest)
+    if score is not None:
+        rest.pop(score.column)
+    label = guess.label(rest)
+    groups = guess.cohorts(c for name, c in rest.items() if name != label)
+    return FirstLook(
+        table=log.table,
+        schema=log.db_schema,
+        time=log.time,
+        time_indexed=source.time_indexed(),
+        payload=log.payload,
+        id=identifier,
+        version=version,
+        score=score,
+        label=label,
+        cohorts=tuple(groups[:2]),
+        more_cohorts=tuple(groups[2:8]),
+        baseline=first_part(first, last),
+        first=first,
+        last=last,
+        window=_window(source, last),
+    )
+
+
+def _sampled(source: LogSource) -> dict[str, Sampled]:
+    values: dict[str, list[object]] = {}
+    count = 0
+    for batch in source.sample():
+        for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True):
+            held = values.setdefault(name, [])
+            held += [None] * (count - len(held)) + column.to_pylist()
+        count += batch.rows.num_rows
+    return {
+        name: Sampled(name=name, values=held + [None] * (count - len(held)))
+        for name, held in values.items()
+    }
+
+
+def first_part(first: datetime, last: datetime) -> tuple[datetime, datetime]:
+    """Return the part of a log to compare with: four weeks, at most its first third.
+
+    Bounds lie on midnights in UTC where the part is at least a day long.
+    """
+    third = (last - first) / 3
+    if third < _DAY:
+        start = first.replace(microsecond=0)
+        return start, start + max(timedelta(seconds=int(third.total_seconds())), _SECOND)
+    start = datetime(first.year, first.month, first.day, tzinfo=UTC)
+    return start, start + min(28 * _DAY, (third // _DAY) * _DAY)
+
+
+_SECOND = timedelta(seconds=1)
+
+
+def _window(source: LogSource, last: datetime) -> timedelta:
+    """Choose hours where they hold rows enough, else days."""
+    rows = source.count_since(last - 7 * _DAY)
+    return timedelta(hours=1) if rows is None or rows / (7 * 24) >= _FEW_ROWS else _DAY

@@ -1,0 +1,98 @@
+"""The daemon's small HTTP face: /healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from prometheus_client import CollectorRegistry
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.exposition import make_wsgi_app
+from prometheus_client.registry import Collector
+from sqlalchemy import Engine
+from waitress.server import create_server
+
+from monitor.clock import Clock
+from monitor.config import Config
+from monitor.errors import MonitorError
+from monitor.store import queries
+
+WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
+
+
+class StoreCollector(Collector):
+    """Reads what there is to measure from the results database when it is asked."""
+
+    def __init__(self, engine: Engine, config: Config, clock: Clock) -> None:
+        self._engine, self._config, self._clock = engine, config, clock
+
+    def describe(self) -> Iterable[Metric]:
+        return ()
+
+    def collect(self) -> Iterator[Metric]:
+        windows = GaugeMetricFamily(
+            "driftline_windows", "Windows by state.", labels=["model", "state"]
+        )
+        lag = GaugeMetricFamily(
+            "driftline_lag_seconds",
+            "Newest event time in the log minus the end of the last decided window.",
+            labels=["model"],
+        )
+        incidents = GaugeMetricFamily(
+            "driftline_open_incidents", "Incidents that are open.", labels=["model"]
+        )
+        for status in queries.statuses(self._engine, self._config, now=self._clock()):
+            for state in ("pending", "running", "done", "failed", "dirty"):
+                windows.add_metric([status.name, state], getattr(status.windows, state))
+            lag.add_metric([status.name], status.lag_s)
+            incidents.add_metric([status.name], status.open_incidents)
+        yield from (windows, lag, incidents)
+
+
+@contextmanager
+def served(
+    engine: Engine, config: Config, *, healthy: Callable[[], bool], clock: Clock
+) -> Iterator[int]:
+    """Serve the health pages while the block runs; yields the port.
+
+    Raises
+    ------
+    MonitorError
+        If the port is taken.
+    """
+    registry = CollectorRegistry()
+    registry.register(StoreCollector(engine, config, clock))
+    app = _app(make_wsgi_app(registry), healthy)
+    host, port = config.daemon.host, config.daemon.port
+    try:
+        server = create_server(app, host=host, port=port, threads=2, ident=None)
+    except OSError as error:
+        raise MonitorError(
+            f"daemon: {host}:{port} cannot be listened on ({error.strerror}); "
+            "set daemon.port to a free one"
+        ) from error
+    thread = threading.Thread(target=server.run, name="health", daemon=True)
+    thread.start()
+    try:
+        yield int(server.effective_port)
+    finally:
+        server.close()
+        thread.join(timeout=5)
+
+
+def _app(metrics: WSGI, healthy: Callable[[], bool]) -> WSGI:
+    def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        path = environ.get("PATH_INFO", "/")
+        if path == "/metrics":
+            return metrics(environ, start_response)
+        if path in {"/healthz", "/readyz"}:
+            ok = healthy()
+            status, body = ("200 OK", b"ok\n") if ok else ("503 Service Unavailable", b"stalled\n")
+        else:
+            status, body = "404 Not Found", b"not found\n"
+        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
+        return [body]
+
+    return app

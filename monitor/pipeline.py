@@ -1,0 +1,365 @@
+"""One window's way through the house: rows, profiles, readings, a decision, messages to send."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pyarrow as pa
+import structlog
+from sqlalchemy import Engine
+
+from alerts.decide import Decision, decide
+from alerts.notification import Notification
+from monitor import judging
+from monitor.clock import Clock, system_clock
+from monitor.config import Config, Model
+from monitor.errors import ConfigError, MonitorError, SourceError
+from monitor.sources import LogSource, open_baseline
+from monitor.store import baselines, decisions, runs
+from monitor.store import readings as stored_readings
+from profiles.baseline import Baseline, accept
+from profiles.errors import InvalidGrid, ProfileError
+from profiles.profile import Dimension, profile
+from profiles.windows import Window, format_width
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=2)  # renewed while a window is read; what protects it is the fence
+SAMPLED_BATCHES = 2
+
+
+class Stopped(Exception):
+    """The process was asked to stop in the middle of a window; the window is given back."""
+
+
+class Fenced(Exception):
+    """Another worker has taken the window over, while this one was frozen or slow."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """What is needed to work on the windows of one model.
+
+    Attributes
+    ----------
+    source : LogSource
+        The open log.
+    judge : Judge
+        Sees what the rules see; keeps the last windows between calls.
+    earlier : dict from baseline to Judge
+        The same for windows that were profiled on an earlier baseline.
+    stopping : callable
+        Says whether the process was asked to stop; looked at between batches.
+    held : str or None
+        Why messages of this run are kept and not sent, as for history.
+    """
+
+    engine: Engine
+    config: Config
+    name: str
+    baseline_id: str
+    baseline: Baseline
+    source: LogSource
+    judge: judging.Judge
+    rules: tuple[judging.Judged, ...]
+    earlier: dict[str, judging.Judge] = field(default_factory=dict)
+    clock: Clock = system_clock
+    stopping: Callable[[], bool] = field(default=lambda: False)
+
+    @property
+    def model(self) -> Model:
+        return self.config.models[self.name]
+
+
+@dataclass(frozen=True, kw_only=True)
+class WindowDone:
+    """What came of one window."""
+
+    window: Window
+    rows: int
+    ok: bool
+
+
+def prepare(
+    engine: Engine,
+    config: Config,
+    name: str,
+    source: LogSource,
+    *,
+    clock: Clock = system_clock,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Run:
+    """Get a model ready: register it, and accept its baseline if it has not been before.
+
+    What the configuration says of the baseline names it; while that stays the same, so does the
+    baseline, also when the table behind it grows.
+
+    Raises
+    ------
+    ConfigError
+        If stored windows have another width, or a cohort is no column of the baseline.
+    SourceError
+        If the baseline cannot be read.
+    """
+    model = config.models[name]
+    stored = runs.register(engine, name, model.window)
+    if stored != model.window:
+        raise ConfigError(
+            f"models.{name}.window is {format_width(model.window)}, but results are stored at "
+            f"{format_width(stored)}; give the model another name or keep the width"
+        )
+    baseline_id = _baseline_id(name, model)
+    if not baselines.exists(engine, baseline_id):
+        before = baselines.current(engine, name)
+        baseline = accept_baseline(model, name, columns_of(source, model))
+        baselines.accept(engine, name, baseline_id, baseline, now=clock())
+        log.info(
+            "baseline replaced; earlier windows keep the old one until they are backfilled"
+            if before
+            else "baseline accepted",
+            action="baseline.accepted",
+            model=name,
+            rows=baseline.rows,
+            columns=len(baseline.plan.grids),
+        )
+    elif baselines.current(engine, name) != baseline_id:
+        baselines.use(engine, name, baseline_id)
+    baseline = baselines.load(engine, baseline_id)
+    rules = judging.rules_of(config, name, baseline)
+    return Run(
+        engine=engine,
+        config=config,
+        name=name,
+        baseline_id=baseline_id,
+        baseline=baseline,
+        source=source,
+        judge=judging.Judge(engine, name, baseline_id=baseline_id, baseline=baseline, rules=rules),
+        rules=rules,
+        clock=clock,
+        stopping=stopping,
+    )
+
+
+def run_window(run: Run, claimed: runs.Claim) -> WindowDone:
+    """Do one claimed window: read it, profile it, and decide what is ready.
+
+    Two steps, one transaction each. A crash in the first leaves the window to whoever claims it
+    when its lease ends; a crash in the second leaves it undecided, and the next decision makes it.
+    """
+    started = time.monotonic()
+    count = Counter[str]()
+    try:
+        batches = _counted(run, claimed, count)
+        parts = profile(run.baseline.plan, batches)
+    except Stopped:
+        runs.give_back(run.engine, claimed)
+        raise
+    except Fenced:
+        return _fenced(run, claimed)
+    except Exception as error:  # noqa: BLE001 - the edge of a window: one that fails stops no other
+        reason = _reason(error)
+        runs.fail(run.engine, claimed, error=reason, now=run.clock())
+        log.warning(
+            "a window could not be read", action="window.failed", model=run.name,
+            start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=reason,
+        )  # fmt: skip
+        return WindowDone(window=claimed.window, rows=0, ok=False)
+    took_ms = int((time.monotonic() - started) * 1000)
+    rows = int(parts[0].rows.sum())
+    read = count.pop("read", 0)
+    written = runs.finish(
+        run.engine,
+        claimed,
+        baseline=run.baseline_id,
+        parts=parts,
+        count=runs.RowCount(read=read, profiled=rows, rejected=count),
+        took_ms=took_ms,
+        now=run.clock(),
+    )
+    if not written:
+        return _fenced(run, claimed)
+    log.debug(
+        "window done", action="window.done", model=run.name, rows=rows, ms=took_ms,
+        start=claimed.window.start.isoformat(),
+    )  # fmt: skip
+    decide_ready(run)
+    return WindowDone(window=claimed.window, rows=rows, ok=True)
+
+
+def _fenced(run: Run, claimed: runs.Claim) -> WindowDone:
+    log.warning(
+        "another worker has taken this window over; its result stands", action="window.fenced",
+        model=run.name, start=claimed.window.start.isoformat(),
+    )  # fmt: skip
+    return WindowDone(window=claimed.window, rows=0, ok=True)
+
+
+def decide_ready(run: Run) -> int:
+    """Decide every window that is ready, in order, until told to stop; return how many."""
+    decided = 0
+    more = True
+    while more and not run.stopping():
+        done, more = decide_next(run)
+        decided += done
+    return decided
+
+
+def decide_next(run: Run) -> tuple[bool, bool]:
+    """Decide the oldest undecided window of the model, if all before it are finished.
+
+    Returns whether one was decided, and whether another is ready.
+    """
+    with decisions.deciding(run.engine, run.name) as connection:
+        ready = decisions.next_window(connection, run.name)
+        if ready is None:
+            return False, False
+        judge = _judge_on(run, ready.baseline)
+        readings = () if ready.failed else judge.readings(ready.window)
+        decision = decide(
+            model=run.name,
+            window=ready.window,
+            rules=[judged.rule for judged in run.rules],
+            readings=readings,
+            state=ready.state,
+        )
+        decisions.write(
+            connection,
+            run.name,
+            ready.window,
+            decision=decision,
+            readings=stored_readings.encode(readings),
+            peaks=stored_readings.peaks(readings),
+        )
+        decisions.enqueue(
+            connection,
+            list(_notifications(run, decision)),
+            routes=[route.name for route in run.config.alerts.routes],
+            now=run.clock(),
+            held=None if ready.notify else "history: backfilled without --notify",
+        )
+        more = decisions.is_ready(decisions.oldest_undecided(connection, run.name))
+    for transition in decision.transitions:
+        log.info(
+            transition.text, action=f"incident.{transition.after}", model=run.name,
+            incident=transition.incident_id, at=transition.at.isoformat(),
+        )  # fmt: skip
+    return True, more
+
+
+def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:
+    """Return who judges a window that was profiled on a baseline, which need not be today's."""
+    if baseline_id is None or baseline_id == run.baseline_id:
+        return run.judge
+    if baseline_id not in run.earlier:
+        baseline = baselines.load(run.engine, baseline_id)
+        run.earlier[baseline_id] = judging.Judge(
+            run.engine,
+            run.name,
+            baseline_id=baseline_id,
+            baseline=baseline,
+            rules=judging.rules_of(run.config, run.name, baseline),
+        )
+    return run.earlier[baseline_id]
+
+
+def columns_of(source: LogSource, model: Model) -> frozenset[str]:
+    """Return the columns of the newest rows of the log, payload keys included; empty without rows.
+
+    A column that only the baseline has, such as the label, would be missing for ever.
+    """
+    newest = source.latest()
+    if newest is None:
+        return frozenset()
+    span = Window(start=newest - 24 * model.window, end=newest + timedelta(microseconds=1))
+    batches = itertools.islice(source.batches(span), SAMPLED_BATCHES)
+    return frozenset(name for batch in batches for name in batch.rows.schema.names)
+
+
+def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Baseline:
+    """Read a model's baseline and make its grids; columns that the log does not have are left out.
+
+    Raises
+    ------
+    ConfigError
+        If a cohort is no column of the baseline.
+    SourceError
+        If it cannot be read, or has no rows.
+    """
+    dimensions = tuple(_dimension(cohort) for cohort in model.cohorts)
+    overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
+    skip = list(model.apart)
+    with open_baseline(model) as source:
+        batches: list[pa.RecordBatch] = [batch.rows for batch in source.batches()]
+    if log_columns:
+        found = {column for batch in batches for column in batch.schema.names}
+        skip += [column for column in found if column not in log_columns]
+    try:
+        baseline = accept(batches, overrides=overrides, skip=skip, dimensions=dimensions)
+    except InvalidGrid as error:
+        raise SourceError(f"models.{name}.baseline: {error}") from error
+    for dimension in dimensions:
+        for column in dimension:
+            if column not in baseline.kinds:
+                raise ConfigError(f"models.{name}.cohorts: the baseline has no column {column!r}")
+    return baseline
+
+
+def _reason(error: Exception) -> str:
+    """Say why a window failed; the text of a foreign error may hold a value, so only its type."""
+    known = isinstance(error, MonitorError | ProfileError)
+    return str(error) if known else f"unexpected {type(error).__name__}"
+
+
+def _counted(run: Run, claimed: runs.Claim, count: Counter[str]) -> Iterator[pa.RecordBatch]:
+    renew_at = run.clock() + LEASE / 4
+    for batch in run.source.batches(claimed.window):
+        if run.stopping():
+            raise Stopped
+        if (now := run.clock()) >= renew_at:
+            if not runs.renew(run.engine, claimed, until=now + LEASE):
+                raise Fenced
+            renew_at = now + LEASE / 4
+        count["read"] += batch.read
+        count.update(batch.rejected)
+        yield batch.rows
+
+
+def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notification]]:
+    incident = decision.incident or decision.state.incident
+    if incident is None:
+        return
+    for transition in decision.transitions:
+        if transition.notify:
+            yield (
+                transition.id,
+                Notification.of(
+                    transition,
+                    incident,
+                    noun=run.model.noun,
+                    timezone=run.config.timezone,
+                    link=f"{run.config.web.address}/incidents/{incident.id}",
+                ),
+            )
+
+
+def _dimension(cohort: str | tuple[str, ...]) -> Dimension:
+    return (cohort,) if isinstance(cohort, str) else tuple(cohort)
+
+
+def _baseline_id(name: str, model: Model) -> str:
+    asked = {
+        "model": name,
+        "baseline": model.baseline.model_dump(mode="json"),
+        "cohorts": model.cohorts,
+        "kinds": {c: column.kind for c, column in sorted(model.columns.items()) if column.kind},
+        "skip": model.apart,
+    }
+    text = json.dumps(asked, sort_keys=True, default=str)
+    return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

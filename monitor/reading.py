@@ -1,0 +1,257 @@
+"""What `monitor status`, `drift` and `incidents` print: plain records for scripts and people.
+
+Times are ISO-8601 with Z, windows half-open; there is no NaN, an unknown number is null.
+The JSON Schemas in docs/schemas/ hold for these records; fields are only ever added.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
+from itertools import chain, groupby
+from typing import Any
+
+import numpy as np
+from sqlalchemy import Engine
+
+from alerts.incident import Incident
+from monitor.config import Config
+from monitor.errors import ConfigError, StoreError
+from monitor.store import baselines, results
+from monitor.store.queries import ModelStatus
+from profiles.baseline import Baseline, position
+from profiles.comparison import STATISTICS, compare
+from profiles.grids import Grid
+from profiles.profile import Dimension, Group, Profile, merge
+from profiles.windows import Window, floor, format_width
+
+MOST_NAMED = 10
+
+
+def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
+    return {
+        "models": {
+            status.name: {
+                "state": status.state,
+                "windows": {
+                    "pending": status.windows.pending,
+                    "running": status.windows.running,
+                    "done": status.windows.done,
+                    "failed": status.windows.failed,
+                    "dirty": status.windows.dirty,
+                },
+                "watermark": _time(status.watermark),
+                "lag_s": status.lag_s,
+                "open_incidents": status.open_incidents,
+                "last_error": status.last_error,
+            }
+            for status in statuses
+        }
+    }
+
+
+def incident_record(incident: Incident) -> dict[str, Any]:
+    """Write one incident; `low` and `high` bound the effect and are null while not computed."""
+    return {
+        "id": incident.id,
+        "model": incident.model,
+        "kind": incident.kind,
+        "state": incident.state,
+        "opened": _time(incident.opened),
+        "resolved": _time(incident.resolved),
+        "since": _time(incident.since),
+        "streams": [
+            {
+                "column": stream.column,
+                "cohort": dict(stream.cohort),
+                "lane": stream.rule,
+                "statistic": stream.statistic,
+                "effect": stream.value,
+                "low": None,
+                "high": None,
+                "threshold": stream.threshold,
+                "n": stream.n,
+            }
+            for stream in incident.streams
+        ],
+    }
+
+
+def drift_records(
+    engine: Engine,
+    config: Config,
+    name: str,
+    *,
+    start: datetime | None = None,
+    end: datetime | None = None,
+    column: str | None = None,
+    cohort: tuple[tuple[str, str], ...] | None = None,
+    width: timedelta | None = None,
+) -> Iterator[dict[str, Any]]:
+    """Yield one record for each window, group and column, oldest first.
+
+    A width wider than the stored one merges stored windows; the last may be partly filled.
+
+    Raises
+    ------
+    StoreError
+        If nothing is stored for the model.
+    ConfigError
+        If a name is unknown, or the width is no multiple of the stored one.
+    """
+    baseline_id = baselines.current(engine, name)
+    extent = results.extent(engine, name)
+    if baseline_id is None or extent is None:
+        raise StoreError(f"nothing is stored for {name} yet; run: monitor backfill --model {name}")
+    baseline = baselines.load(engine, baseline_id)
+    stored = config.models[name].window
+    width = width or stored
+    if width % stored:
+        raise ConfigError(
+            f"--window {format_width(width)} is no multiple of the stored {format_width(stored)}"
+        )
+    columns = _columns(baseline, column)
+    dimensions = _dimensions(baseline, cohort)
+    only = None if cohort is None else tuple(dict(cohort)[name] for name in dimensions[0])
+    first, last = floor(start or extent[0], stored), end or extent[1]
+    if last <= first:
+        raise ConfigError(f"--from {first} does not lie before --to {last}")
+    span, keep = Window(start=first, end=last), frozenset(columns)
+    read = results.together(engine, name, baseline_id, dimensions, span, columns=keep)
+    found = False
+    for window, profiles in _merged(read, width):
+        for profile in profiles:
+            for record in _records(name, baseline, window, profile, columns=columns, only=only):
+                found = True
+                yield record
+    if only is not None and not found:
+        _refuse_unknown(baseline, dimensions[0], only)
+
+
+def _columns(baseline: Baseline, column: str | None) -> tuple[str, ...]:
+    have = tuple(baseline.plan.grids)
+    if column is None:
+        return have
+    if column not in have:
+        raise ConfigError(f"--column {column!r} is none of {', '.join(have)}")
+    return (column,)
+
+
+def _dimensions(
+    baseline: Baseline, cohort: tuple[tuple[str, str], ...] | None
+) -> tuple[Dimension, ...]:
+    have = tuple(part.dimension for part in baseline.profiles)
+    if cohort is None:
+        return have
+    wanted = {name for name, _ in cohort}
+    found = tuple(d for d in have if set(d) == wanted)
+    if not found:
+        known = ", ".join(" × ".join(d) for d in have if d) or "none"
+        raise ConfigError(
+            f"--cohort {sorted(wanted)} is no cohort of this model; there are {known}"
+        )
+    return found
+
+
+def _refuse_unknown(baseline: Baseline, dimension: Dimension, group: Group) -> None:
+    known = baseline.along(dimension).groups
+    if group not in known:
+        names = ["×".join(values) for values in known]
+        near = get_close_matches("×".join(group), names, n=1) or names[:MOST_NAMED]
+        raise ConfigError(
+            f"--cohort {' × '.join(dimension)} = {' × '.join(group)} has rows neither here nor in "
+            f"the baseline; there is {', '.join(near)}"
+        )
+
+
+def _merged(
+    stored: Iterator[list[results.StoredProfile]], width: timedelta
+) -> Iterator[tuple[Window, list[Profile]]]:
+    """Merge consecutive windows that lie on the same tick of `width`, each dimension by itself."""
+    for start, parts in groupby(stored, key=lambda of: floor(of[0].window.start, width)):
+        of_dimension: dict[Dimension, list[Profile]] = {}
+        for part in chain.from_iterable(parts):
+            of_dimension.setdefault(part.profile.dimension, []).append(part.profile)
+        window = Window(start=start, end=start + width)
+        yield window, [p[0] if len(p) == 1 else merge(p) for p in of_dimension.values()]
+
+
+def _records(
+    name: str,
+    baseline: Baseline,
+    window: Window,
+    profile: Profile,
+    *,
+    columns: Sequence[str],
+    only: Group | None,
+) -> Iterator[dict[str, Any]]:
+    part = baseline.along(profile.dimension)
+    keep = [i for i, group in enumerate(profile.groups) if only is None or group == only]
+    if not keep:
+        return
+    places = [position(part, profile.groups[i]) for i in keep]
+    span = {"start": _time(window.start), "end": _time(window.end)}
+    for column in columns:
+        grid = baseline.plan.grids[column]
+        found = profile.columns.get(column)
+        if found is None:
+            continue
+        against = part.columns[column].counts
+        y = np.array([against[p] if p is not None else against[0] * 0 for p in places])
+        x = found.counts[keep]
+        distances = compare(grid, x, y)
+        std = None if found.moments is None else found.moments.std()
+        for row, i in enumerate(keep):
+            yield {
+                "model": name,
+                "window": span,
+                "cohort": dict(zip(profile.dimension, profile.groups[i], strict=True)),
+                "column": column,
+                "kind": grid.kind,
+                "n": int(x[row].sum()),
+                "n_baseline": int(y[row].sum()),
+                "missing_fraction": _missing(grid, x[row]),
+                "mean": _number(found.moments.mean[i], known=int(found.moments.n[i]) > 0)
+                if found.moments is not None
+                else None,
+                "std": None if std is None else _number(std[i]),
+                "statistics": {
+                    statistic: {
+                        "distance": _number(distances[statistic].distance[row]),
+                        "p": _optional(distances[statistic].p, row),
+                        "no_drift": _optional(distances[statistic].no_drift, row),
+                    }
+                    for statistic in STATISTICS
+                },
+                **_why(grid, x[row], y[row]),
+            }
+
+
+def _why(grid: Grid, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> dict[str, str]:
+    """Say why the distances are null, where they are."""
+    if not x[: grid.values].any():
+        return {"reason": "no rows with a value in this window"}
+    if not y[: grid.values].any():
+        return {"reason": "no rows with a value in the baseline"}
+    return {}
+
+
+def _missing(grid: Grid, counts: np.ndarray[Any, Any]) -> float | None:
+    total = int(counts.sum())
+    return int(counts[grid.missing]) / total if total else None
+
+
+def _optional(values: np.ndarray[Any, Any] | None, row: int) -> float | None:
+    return None if values is None else _number(values[row])
+
+
+def _number(value: float, *, known: bool = True) -> float | None:
+    return float(value) if known and math.isfinite(value) else None
+
+
+def _time(moment: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,25 @@
+"""Where rows come from: the prediction log and the baseline."""
+
+from monitor.sources.baseline import BaselineSource, open_baseline
+from monitor.sources.batch import Batch
+from monitor.sources.log import LogSource, SourceColumn, open_log
+from monitor.sources.look import RawLook, look_at
+from monitor.sources.payload import PAYLOAD_MISSING, PAYLOAD_NOT_JSON, PAYLOAD_NOT_OBJECT
+from monitor.sources.times import TIME_MISSING, TIME_NOT_UTC, TIME_UNREADABLE
+
+__all__ = [
+    "PAYLOAD_MISSING",
+    "PAYLOAD_NOT_JSON",
+    "PAYLOAD_NOT_OBJECT",
+    "TIME_MISSING",
+    "TIME_NOT_UTC",
+    "TIME_UNREADABLE",
+    "BaselineSource",
+    "Batch",
+    "LogSource",
+    "RawLook",
+    "SourceColumn",
+    "look_at",
+    "open_baseline",
+    "open_log",
+]

@@ -1,0 +1,173 @@
+"""Columns of Python values, as drivers and JSON give them, as Arrow arrays."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+TIMESTAMP = pa.timestamp("us", "UTC")
+_NUMBER, _TEXT, _TRUTH = 0, 1, 2  # the arms of the union
+_NO_VALUE = type(None)
+_ARMS = {_NO_VALUE: _NUMBER, int: _NUMBER, float: _NUMBER, bool: _TRUTH}
+
+
+def record_batch(columns: Mapping[str, Sequence[Any]], count: int) -> pa.RecordBatch:
+    """Make a batch of named columns of Python values, each of `count` values."""
+    arrays = [array_of(values) for values in columns.values()]
+    if not arrays:
+        # A batch of no columns has no length; a column without a name or a value carries it.
+        return pa.RecordBatch.from_arrays([pa.nulls(count)], [""])
+    return pa.RecordBatch.from_arrays(arrays, [clean(name) for name in columns])
+
+
+def array_of(values: Sequence[Any]) -> pa.Array:
+    """Make one column; values of several types become a union and are never coerced."""
+    types = set(map(type, values))
+    types.discard(_NO_VALUE)
+    if not types:
+        return pa.nulls(len(values))
+    if len(types) == 1:
+        build = _BUILDERS.get(next(iter(types)))
+        if build is not None:
+            return build(values)
+    elif types == {int, float}:
+        return _doubles(values)
+    return _array_of_odd([_plain(value) for value in values])
+
+
+def _array_of_odd(values: Sequence[Any]) -> pa.Array:
+    """Make a column of values that are all of the plain types by now."""
+    types = set(map(type, values)) - {_NO_VALUE}
+    if not types:
+        return pa.nulls(len(values))
+    if types <= {int, float}:
+        return _doubles(values) if float in types else _integers(values)
+    if len(types) == 1:
+        return _BUILDERS[types.pop()](values)
+    return _union(values)
+
+
+def _union(values: Sequence[Any]) -> pa.Array:
+    arms: tuple[list[Any], list[Any], list[Any]] = ([], [], [])
+    codes, offsets = bytearray(len(values)), []
+    for at, value in enumerate(values):
+        # A missing value stands as a null among the numbers.
+        code = _ARMS.get(type(value), _TEXT)
+        codes[at] = code
+        offsets.append(len(arms[code]))
+        arms[code].append(_as_text(value) if code == _TEXT else value)
+    numbers, texts, truths = arms
+    return pa.UnionArray.from_dense(
+        pa.array(codes, pa.int8()),
+        pa.array(offsets, pa.int32()),
+        [_doubles(numbers), _strings(texts), pa.array(truths, pa.bool_())],
+        ["number", "text", "truth"],
+    )
+
+
+def _as_text(value: str | bytes | datetime) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return value if isinstance(value, str) else value.decode("utf-8", "backslashreplace")
+
+
+def _integers(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.int64())
+    except (OverflowError, pa.ArrowInvalid):
+        return _doubles(values)
+
+
+def _doubles(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.float64())
+    except (OverflowError, pa.ArrowInvalid):  # an integer that no double holds exactly, or at all
+        return pa.array([_double(value) for value in values], pa.float64())
+
+
+def _double(value: float | None) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf if value > 0 else -math.inf
+
+
+def _strings(values: Sequence[Any]) -> pa.Array:
+    try:
+        return pa.array(values, pa.string())
+    except UnicodeEncodeError:  # a lone surrogate, which JSON can spell and UTF-8 cannot
+        return pa.array([None if value is None else clean(value) for value in values], pa.string())
+
+
+def clean(text: str) -> str:
+    """Spell out lone surrogates, so that the text can be UTF-8."""
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _plain(value: Any) -> Any:
+    """Bring a value of any type a driver may give to one of the types that are built."""
+    if value is None or type(value) in _BUILDERS:
+        return value
+    for of, convert in _CONVERSIONS:
+        if isinstance(value, of):
+            return convert(value)
+    return str(value)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, default=str)
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), UTC)
+
+
+def _timestamps(values: Sequence[Any]) -> pa.Array:
+    return pa.array([None if value is None else as_utc(value) for value in values], TIMESTAMP)
+
+
+def as_utc(moment: datetime) -> datetime:
+    """Give a moment in UTC; one without a zone is taken to be in UTC."""
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+def _of_type(arrow_type: pa.DataType) -> Callable[[Sequence[Any]], pa.Array]:
+    return lambda values: pa.array(values, arrow_type)
+
+
+_BUILDERS: dict[type, Callable[[Sequence[Any]], pa.Array]] = {
+    int: _integers,
+    float: _of_type(pa.float64()),
+    str: _strings,
+    bool: _of_type(pa.bool_()),
+    datetime: _timestamps,
+    bytes: _of_type(pa.binary()),
+}
+
+_CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (  # the first that fits
+    ((Mapping, list, tuple), _json),
+    (Decimal, float),
+    (date, _midnight),
+    (timedelta, timedelta.total_seconds),
+    ((bytearray, memoryview), bytes),
+    (bool, bool),
+    (int, int),
+    (float, float),
+    (str, str),
+)
+
+
+def keep(columns: Mapping[str, Iterable[Any]], kept: Sequence[bool]) -> dict[str, list[Any]]:
+    """Drop the rows that are not kept from every column."""
+    return {
+        name: [value for value, stays in zip(values, kept, strict=True) if stays]
+        for name, values in columns.items()
+    }

@@ -1,0 +1,98 @@
+"""The baseline's rows: a table beside the log, a file, or a range of the log itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Protocol, Self
+
+from monitor import config
+from monitor.sources.batch import Batch
+from monitor.sources.database import Database
+from monitor.sources.files import FileReader
+from monitor.sources.log import open_log
+from monitor.sources.table import TableReader, require_columns
+from profiles.windows import Window
+
+
+class _Rows(Protocol):
+    def batches(self) -> Iterator[Batch]: ...
+
+    def close(self) -> None: ...
+
+
+class BaselineSource:
+    """The rows that windows are compared with. A context manager."""
+
+    def __init__(self, rows: _Rows) -> None:
+        self._rows = rows
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._rows.close()
+
+    def batches(self) -> Iterator[Batch]:
+        """Read all rows, in any order."""
+        return self._rows.batches()
+
+
+def open_baseline(model: config.Model) -> BaselineSource:
+    """Open what a model's windows are compared with.
+
+    Raises
+    ------
+    SourceError
+        If the table, the file or the log cannot be read.
+    """
+    baseline = model.baseline
+    if baseline.table is not None:
+        return BaselineSource(_Table(model, baseline.table))
+    if baseline.file is not None:
+        return BaselineSource(FileReader(baseline.file, payload=baseline.payload))
+    assert baseline.range is not None
+    return BaselineSource(_Range(model, baseline.range))
+
+
+class _Table:
+    def __init__(self, model: config.Model, name: str) -> None:
+        self._database = Database(model.source)
+        try:
+            table = self._database.table(name, model.baseline.db_schema)
+            require_columns(table, {"baseline.payload": model.baseline.payload})
+        except BaseException:
+            self._database.close()
+            raise
+        payload = model.baseline.payload
+        if payload is None and model.log.payload is not None and model.log.payload in table.types:
+            payload = model.log.payload
+        self._reader = TableReader(self._database, table, payload=payload)
+
+    def batches(self) -> Iterator[Batch]:
+        return self._reader.all_rows()
+
+    def close(self) -> None:
+        self._database.close()
+
+
+class _Range:
+    def __init__(self, model: config.Model, bounds: tuple[datetime, datetime]) -> None:
+        start, end = bounds
+        self._window = Window(start=start.astimezone(UTC), end=end.astimezone(UTC))
+        self._log = open_log(model)
+
+    def batches(self) -> Iterator[Batch]:
+        return self._log.batches(self._window)
+
+    def close(self) -> None:
+        self._log.close()

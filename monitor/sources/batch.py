@@ -1,0 +1,32 @@
+"""What every source hands on: Arrow rows, and how many were read and turned away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+ROWS = 10_000  # rows of a batch at most, so that memory does not grow with a window
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Some of the rows that were asked for.
+
+    Attributes
+    ----------
+    rows : RecordBatch
+        The table's plain columns and the payload's keys, flattened with dots. Column types are
+        null, bool, int64, double, string, timestamp[us, UTC], binary, or a dense union of double,
+        string and bool where the values of this batch are of several types. Batches of one source
+        may differ in their columns.
+    read : int
+        Rows fetched: ``rows.num_rows + sum(rejected.values())``.
+    rejected : mapping from reason to count
+        Rows that could not be understood; the reasons are the constants of `monitor.sources`.
+    """
+
+    rows: pa.RecordBatch
+    read: int
+    rejected: Mapping[str, int]

@@ -1,0 +1,95 @@
+"""Sums over the last windows, kept up by adding the newest and taking away the oldest."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from profiles.moments import Moments, pooled
+from profiles.profile import Dimension, Group, Profile
+from profiles.windows import Window
+
+Ints = npt.NDArray[np.int64]
+
+
+class RollingCounts:
+    """The counts of the windows of the last `over`, along one dimension.
+
+    Counts are integers, so adding a window and taking it away again leaves exactly what was there:
+    the sum depends on the windows within the span only, not on how one came to it.
+
+    Parameters
+    ----------
+    dimension : tuple of str
+    columns : sequence of str
+        Which columns are summed.
+    over : timedelta
+        Width of the span that ends with the newest window.
+    """
+
+    def __init__(self, dimension: Dimension, columns: Sequence[str], over: timedelta) -> None:
+        self.dimension, self.over = dimension, over
+        self._columns = tuple(columns)
+        self._held: deque[tuple[Window, Profile]] = deque()
+        self._place: dict[Group, int] = {}
+        self._sums: dict[str, Ints] = {}
+
+    @property
+    def last(self) -> Window | None:
+        """The newest window that was added."""
+        return self._held[-1][0] if self._held else None
+
+    @property
+    def groups(self) -> tuple[Group, ...]:
+        """Every group seen so far, in the order of the rows of `counts`."""
+        return tuple(self._place)
+
+    def push(self, window: Window, profile: Profile) -> None:
+        """Add the next window; those that begin before the span go."""
+        self._add(profile, 1)
+        self._held.append((window, profile))
+        self.forget(window.end - self.over)
+
+    def forget(self, before: datetime) -> None:
+        """Take away the windows that start before an instant."""
+        while self._held and self._held[0][0].start < before:
+            self._add(self._held.popleft()[1], -1)
+
+    def counts(self, column: str) -> Ints | None:
+        """Return the counts [G, B] of a column; None where no window has held it."""
+        sums = self._sums.get(column)
+        return None if sums is None else sums[: len(self._place)]
+
+    def moments(self, column: str, group: Group) -> Moments | None:
+        """Pool the moments [1] of a column in one group; None where it is not numeric."""
+        at = np.zeros(1, np.intp)
+        parts = []
+        for _, profile in self._held:
+            found = profile.columns.get(column)
+            if found is not None and found.moments is not None and group in profile.groups:
+                i = profile.groups.index(group)
+                parts.append((found.moments[i : i + 1], at))
+        return pooled(parts, 1) if parts else None
+
+    def _add(self, profile: Profile, sign: int) -> None:
+        for group in profile.groups:
+            self._place.setdefault(group, len(self._place))
+        rows = np.array([self._place[group] for group in profile.groups], np.intp)
+        for name in self._columns:
+            column = profile.columns.get(name)
+            sums = self._sums.get(name)
+            if sums is None and column is not None:
+                sums = np.zeros((0, column.counts.shape[1]), np.int64)
+            if sums is None:
+                continue
+            if len(sums) < len(self._place):
+                room = np.zeros((2 * len(self._place), sums.shape[1]), np.int64)
+                room[: len(sums)] = sums
+                sums = room
+            self._sums[name] = sums
+            if column is not None:
+                sums[rows] += sign * column.counts

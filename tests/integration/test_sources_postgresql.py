@@ -1,0 +1,163 @@
+"""What is PostgreSQL's own: its types, its refusals, a server that goes away."""
+
+from __future__ import annotations
+
+import gc
+from datetime import UTC, datetime
+
+import psycopg
+import pytest
+import sqlalchemy as sa
+
+from monitor.errors import SourceError
+from monitor.sources import open_log
+from profiles.windows import Window
+from tests.support.logs import a_model, column, run_sql, write_table
+
+CANARY = "hunter2-canary"
+DAY = Window(start=datetime(2013, 3, 1, tzinfo=UTC), end=datetime(2013, 3, 2, tzinfo=UTC))
+
+
+def test_types_of_its_own_are_read(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        """CREATE TABLE predictions (event_time timestamptz, id uuid, tags text[], took interval,
+           day date, price money, at inet, extra json, doc jsonb)""",
+        """INSERT INTO predictions VALUES ('2013-03-01 12:00+01',
+           '00000000-0000-0000-0000-000000000001', '{a,b}', '90 seconds', '2013-03-01', 5,
+           '10.0.0.1', '[1]', '{"a": 1}')""",
+        "INSERT INTO predictions (event_time) VALUES ('infinity'), ('-infinity'), (NULL)",
+    )
+    with open_log(a_model(postgres_url, payload="doc")) as log:
+        (batch,) = log.batches(DAY)
+        assert log.latest() == datetime(2013, 3, 1, 11, tzinfo=UTC)
+    read = {name: column([batch.rows], name)[0] for name in batch.rows.schema.names}
+    assert read == {
+        "event_time": datetime(2013, 3, 1, 11, tzinfo=UTC),
+        "id": "00000000-0000-0000-0000-000000000001",
+        "tags": '["a", "b"]',
+        "took": 90.0,
+        "day": datetime(2013, 3, 1, tzinfo=UTC),
+        "price": "$5.00",
+        "at": "10.0.0.1",
+        "extra": "[1]",
+        "a": 1,
+    }
+
+
+def test_json_that_python_cannot_read_at_once_is_read_all_the_same(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE predictions (event_time timestamptz, doc json)",
+        f"""INSERT INTO predictions VALUES ('2013-03-01', '{{"a": {"9" * 5_000}}}'),
+            ('2013-03-01', '"{{}}"'), ('2013-03-01', '{{"a": "\\ud83d"}}')""",
+    )
+    with open_log(a_model(postgres_url, payload="doc")) as log:
+        (batch,) = log.batches(DAY)
+    assert column([batch.rows], "a") == [float("inf"), "\\ud83d"]
+    assert batch.rejected == {"payload_not_object": 1}
+
+
+def test_a_table_in_another_schema_is_found(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE SCHEMA ml",
+        "CREATE TABLE ml.predictions (event_time timestamp)",
+        "INSERT INTO ml.predictions VALUES ('2013-03-01 12:00')",
+    )
+    with open_log(a_model(postgres_url, schema="ml")) as log:
+        assert [batch.read for batch in log.batches(DAY)] == [1]
+    with pytest.raises(SourceError, match="has no table 'prediction' in schema 'ml'; did you mean"):
+        open_log(a_model(postgres_url, schema="ml", table="prediction"))
+
+
+# SQLAlchemy lets go of a cursor whose connection is gone without closing it.
+@pytest.mark.filterwarnings("ignore:.*ServerCursor:ResourceWarning")
+def test_a_lost_connection_fails_one_call_and_is_made_again(postgres_url: str) -> None:
+    write_table(postgres_url, "predictions", {"event_time": sa.DateTime}, [(datetime(2013, 3, 1),)])  # noqa: DTZ001
+    with open_log(a_model(postgres_url)) as log:
+        assert [batch.read for batch in log.batches(DAY)] == [1]
+        run_sql(
+            postgres_url,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'driftline'",
+        )
+        with pytest.raises(SourceError) as caught:
+            list(log.batches(DAY))
+        assert "\n" not in str(caught.value)
+        assert [batch.read for batch in log.batches(DAY)] == [1]
+    del caught
+    gc.collect()
+
+
+def test_nothing_stays_open_between_two_windows(postgres_url: str) -> None:
+    write_table(postgres_url, "predictions", {"event_time": sa.DateTime}, [(datetime(2013, 3, 1),)])  # noqa: DTZ001
+    with open_log(a_model(postgres_url)) as log:
+        list(log.batches(DAY))
+        engine = sa.create_engine(postgres_url)
+        with engine.connect() as connection:
+            states = connection.exec_driver_sql(
+                "SELECT state FROM pg_stat_activity WHERE application_name = 'driftline'"
+            ).scalars()
+            assert list(states) == ["idle"]
+        engine.dispose()
+
+
+def test_a_statement_that_takes_too_long_is_one_line(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sources.database.STATEMENT_TIMEOUT_S", 0.1)
+    run_sql(
+        postgres_url,
+        "CREATE VIEW predictions AS SELECT now() AS event_time, pg_sleep(30) IS NULL AS slow",
+    )
+    with (
+        open_log(a_model(postgres_url)) as log,
+        pytest.raises(SourceError, match="statement timeout"),
+    ):
+        list(log.batches(Window(start=DAY.start, end=datetime(9000, 1, 1, tzinfo=UTC))))
+
+
+def test_a_value_that_a_view_cannot_convert_is_not_told(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE raw (event_time timestamp, a text)",
+        f"INSERT INTO raw VALUES ('2013-03-01', '{CANARY}')",
+        "CREATE VIEW predictions AS SELECT event_time, a::integer AS a FROM raw",
+    )
+    with (
+        open_log(a_model(postgres_url)) as log,
+        pytest.raises(SourceError, match="InvalidTextRepresentation") as caught,
+    ):
+        list(log.batches(DAY))
+    assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        (f"postgresql://u:{CANARY}@127.0.0.1:1/db", "onnection refused"),
+        (f"postgresql://u:{CANARY}@localhost:1/db", "onnection refused"),
+        (f"postgres://u:{CANARY}@127.0.0.1/db", "did you mean 'postgresql'"),
+        (f"postgresql+nodriver://u:{CANARY}@127.0.0.1/db", "no kind of database"),
+        (f"oracle://u:{CANARY}@127.0.0.1/db", "which is not installed"),
+        (f"no url {CANARY}", "no database URL"),
+        (f"postgresql://u:p@{CANARY}@127.0.0.1:1/db", "%40"),
+        (f"postgresql://u:{CANARY}@127.0.0.1:port/db", "no database URL"),
+        (f"sqlite://u:{CANARY}@host/x.db", "three slashes"),
+        (f"postgresql://u:{CANARY}@127.0.0.1:1/db?nonsense=1", "nonsense"),
+    ],
+)
+def test_a_url_that_leads_nowhere_is_one_line_without_its_password(url: str, told: str) -> None:
+    with pytest.raises(SourceError) as caught:
+        open_log(a_model(url))
+    assert told in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert CANARY not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_a_wrong_database_is_named_by_the_server(postgres_url: str) -> None:
+    name = psycopg.conninfo.conninfo_to_dict(postgres_url.replace("+psycopg", ""))["dbname"]
+    with pytest.raises(SourceError, match='database "nowhere" does not exist'):
+        open_log(a_model(postgres_url.replace(f"/{name}?", "/nowhere?")))

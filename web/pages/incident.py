@@ -1,0 +1,271 @@
+"""An incident: what moved, when, what happened in order, and who was told."""
+
+from __future__ import annotations
+
+from datetime import UTC, timedelta
+from typing import Any
+
+from dash import Dash, Input, Output, dcc, html, no_update
+
+from alerts.message import (
+    NOTHING,
+    capital,
+    change,
+    cohort,
+    duration,
+    moment,
+    name,
+    number,
+    place,
+    statistic,
+)
+from monitor.store.queries.views import DeliveryRow, IncidentStream, IncidentView, TimelineEntry
+from web import components as ui
+from web.address import Query, feature_path, model_path, write_query
+from web.browser import aria, in_browser
+from web.desk import Desk
+from web.figures import marks
+from web.figures.incident import when
+from web.figures.sheet import rule_colours
+
+DELIVERY = {"waiting": "waiting", "sent": "sent", "dead": "given up", "held": "held back"}
+STREAMS_SHOWN = 12
+
+
+def layout(incident: str) -> html.Div:
+    bones = [html.H1("Incident"), ui.skeleton(260), ui.skeleton(220)]
+    return html.Div(
+        [
+            dcc.Store(id="incident-id", data=incident),
+            html.Div(html.Div(bones, className="bones"), id="incident"),
+        ]
+    )
+
+
+def register(app: Dash, desk: Desk) -> None:
+    @app.callback(
+        Output("incident", "children"),
+        Input("incident-id", "data"),
+        Input("url", "search"),
+        Input("revision", "data"),
+        Input("narrow", "data"),
+    )
+    def show(incident: str, search: str | None, revision: str | None, narrow: Any) -> Any:
+        if revision is None or narrow is None:
+            return no_update
+        with desk.edge("The incident") as part:
+            part.show(_page(desk, incident, search, narrow=bool(narrow)))
+        return part.shown
+
+    in_browser(
+        app,
+        "chart",
+        Output("when-graph", "figure"),
+        Input("when-data", "data"),
+        Input("theme", "data"),
+    )
+
+
+def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> list[Any]:
+    query = desk.query(search)
+    timezone, zone = desk.zone(query)
+    view = desk.reader.incident_view(incident)
+    if view is None:
+        return [_unknown()]
+    figure = when(view, zone, narrow=narrow)
+    return [
+        _head(view, timezone),
+        html.Div(
+            [
+                html.Div([_moved(view), _when(view, figure)], className="stack"),
+                html.Div(
+                    [_timeline(view, timezone), _deliveries(view, timezone)], className="stack"
+                ),
+            ],
+            className="columns wide-narrow",
+        ),
+        html.Footer(f"Times in {place(timezone)}", className="foot"),
+    ]
+
+
+def _unknown() -> html.Div:
+    back = ui.link("All incidents", "/incidents")
+    return html.Div(
+        ui.head(title="No such incident", sentence=["It is not in this store. ", back, "."])
+    )
+
+
+def _head(view: IncidentView, timezone: str) -> html.Header:
+    row = view.row
+    if row.resolved is None:
+        note = ui.pill("firing", f"Firing since {moment(row.opened, timezone)}")
+    else:
+        note = ui.pill("normal", f"Resolved after {duration(row.resolved - row.since)}")
+    trail = ui.crumbs(
+        ("Incidents", "/incidents"),
+        (str(row.number), None),
+        (name(row.model), model_path(row.model) + write_query(_around(view))),
+    )
+    return ui.head(title=row.title, sentence=ui.words(view.spans), trail=trail, notes=[note])
+
+
+def _around(view: IncidentView) -> Query:
+    """Return the range that shows the incident with three days on either side."""
+    row = view.row
+    last = row.resolved
+    if last is None:
+        end = view.times[-1].astype("datetime64[us]").item() if len(view.times) else row.opened
+        last = end.replace(tzinfo=UTC)
+    return Query(start=row.since - timedelta(days=3), end=max(last, row.opened) + timedelta(days=1))
+
+
+def _moved(view: IncidentView) -> html.Section:
+    shown = view.streams[:STREAMS_SHOWN]
+    top = max((s.value / s.threshold for s in shown), default=1) * 1.05
+    rows = [_stream(s, view, top) for s in shown]
+    more = len(view.streams) - len(shown)
+    legend = html.Div(
+        [
+            html.Span([html.I(className="key key-normal"), "up to its threshold"]),
+            html.Span([html.I(className="key key-dot"), "at its worst"]),
+        ],
+        className="legend",
+    )
+    foot = f"{more:,} more streams moved less." if more > 0 else None
+    return ui.panel(
+        "What moved",
+        html.Div(rows, className="moved", role="list"),
+        html.P(foot, className="quiet padded") if foot else None,
+        note="distance in thresholds, largest first",
+        aside=legend,
+    )
+
+
+def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
+    ratio = stream.value / stream.threshold
+    href = feature_path(view.row.model, stream.column)
+    href += write_query(_around(view), cohort=stream.cohort, statistic=stream.statistic)
+    whose = cohort(stream.cohort) if stream.cohort else ""
+    value, limit = number(stream.value), number(stream.threshold)
+    what = f"{statistic(stream.statistic)} {value}, threshold {limit}"
+    told = change(stream)
+    unit = "" if stream.label == "mean" else f"{name(stream.label)} "
+    return html.Div(
+        [
+            html.Div(
+                [
+                    ui.link(name(stream.column), href, title=stream.column),
+                    html.Small(
+                        f"{whose or 'everybody'} · {stream.statistic}", title=f"rule {stream.rule}"
+                    ),
+                ],
+                className="moved-name",
+            ),
+            ui.picture(
+                marks.moved(ratio, 1, top, label=f"{ratio:.2g} times its threshold: {what}")
+            ),
+            html.Div(
+                [
+                    html.Strong(f"{number(ratio, digits=2 if ratio >= 1.1 else 3)}×", title=what),
+                    html.Span(f"{unit}{told[0]} → {told[1]}" if told else NOTHING),
+                    html.Small(f"n {stream.n:,}"),
+                ],
+                className="moved-values",
+            ),
+        ],
+        className="moved-row",
+        role="listitem",
+    )
+
+
+def _when(view: IncidentView, figure: Any) -> html.Section:
+    height = 200
+    return ui.panel(
+        "When",
+        dcc.Store(id="when-data", data={"figure": figure.to_plotly_json()}),
+        html.Div(
+            dcc.Graph(
+                id="when-graph",
+                figure={"data": [], "layout": {"height": height}},
+                config={"staticPlot": True, "displayModeBar": False, "responsive": True},
+                style={"height": height},
+            ),
+            className="chart-graph",
+            **aria(hidden="true"),
+        ),
+        ui.link(
+            "See the whole sheet",
+            model_path(view.row.model) + write_query(_around(view)),
+            className="go",
+        ),
+        note="largest distance in thresholds; yellow: what the rule judged when it opened",
+        aside=_rule_keys(view),
+        **aria(label=f"Distance through time, {len(view.distance)} rules"),
+    )
+
+
+def _rule_keys(view: IncidentView) -> html.Div | None:
+    """Name the lines where there are several."""
+    if len(view.distance) < 2:
+        return None
+    keys = [
+        html.Span(
+            [html.I(className="key key-line", style={"background": f"var(--{tone})"}), name(rule)]
+        )
+        for rule, tone in rule_colours(view.distance).items()
+    ]
+    return html.Div(keys, className="legend")
+
+
+def _timeline(view: IncidentView, timezone: str) -> html.Section:
+    entries = sorted(view.timeline, key=lambda e: e.at, reverse=True)
+    if not entries:
+        return ui.panel("Timeline", html.P("Nothing is recorded.", className="quiet"))
+    return ui.panel(
+        "Timeline", html.Ol([_entry(e, timezone) for e in entries], className="timeline")
+    )
+
+
+def _entry(entry: TimelineEntry, timezone: str) -> html.Li:
+    return html.Li(
+        [
+            ui.mark(entry.state if entry.state in {"firing", "pending"} else "normal"),
+            html.Div(
+                [
+                    html.Strong(capital(name(entry.text))),
+                    html.Small(f"{moment(entry.at, timezone)} · {entry.state}"),
+                ]
+            ),
+        ]
+    )
+
+
+def _deliveries(view: IncidentView, timezone: str) -> html.Section:
+    if not view.deliveries:
+        quiet = html.P("No route is configured, so nobody was told.", className="quiet")
+        return ui.panel("Deliveries", quiet)
+    return ui.panel(
+        "Deliveries",
+        html.Ul([_delivery(d, timezone) for d in view.deliveries], className="deliveries"),
+    )
+
+
+def _delivery(row: DeliveryRow, timezone: str) -> html.Li:
+    tries = "" if row.attempts <= 1 else f", {row.attempts} attempts"
+    detail = f" · {name(row.detail)}" if row.detail else ""
+    at = moment(row.last, timezone) if row.last else NOTHING
+    return html.Li(
+        [
+            ui.icon({"sent": "check", "dead": "cross"}.get(row.state, "clock")),
+            html.Div(
+                [
+                    html.Span(f"{name(row.route)} ({row.kind})"),
+                    html.Small(
+                        f"{DELIVERY[row.state]}{tries}{detail}",
+                        className="late" if row.state == "dead" else "",
+                    ),
+                ]
+            ),
+            html.Small(at, className="at"),
+        ]
+    )
