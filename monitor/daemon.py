@@ -15,16 +15,15 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from alerts.channels import channels_of
 from alerts.deliver import Channel, deliver_due
-from alerts.errors import AlertError, BadRoute
+from alerts.errors import BadRoute
 from monitor.clock import Clock, system_clock
 from monitor.config import Config
 from monitor.due import due
-from monitor.errors import ConfigError, MonitorError
+from monitor.errors import ConfigError, reason
 from monitor.pipeline import LEASE, Run, Stopped, decide_ready, prepare, run_window
 from monitor.sources import LogSource, open_log
 from monitor.store import runs
 from monitor.store.outbox import StoredOutbox
-from profiles.errors import ProfileError
 from profiles.windows import Window, floor
 
 log = structlog.get_logger()
@@ -66,12 +65,10 @@ class ModelWorker:
         except Stopped:
             return 0
         except Exception as error:  # noqa: BLE001 - the edge of a job: no model stops another
-            # the text of a foreign error may hold a value or an address
-            known = isinstance(error, MonitorError | ProfileError | AlertError)
-            reason = str(error) if known else f"unexpected {type(error).__name__}"
+            why = reason(error)
             log.warning("the model could not be worked on", action="look.failed", model=self.name,
-                        reason=reason)  # fmt: skip
-            self._note_error(reason)
+                        reason=why)  # fmt: skip
+            self._note_error(why)
             self.close()
             return 0
 
@@ -82,8 +79,8 @@ class ModelWorker:
 
     def _look(self) -> int:
         model = self._config.models[self.name]
-        runs.register(self._engine, self.name, model.window)
         if self._source is None:
+            runs.register(self._engine, self.name, model.window)  # seen, even where nothing opens
             self._source = open_log(model)
         watermark, now = self._source.latest(), self._clock()
         runs.looked(self._engine, self.name, now=now, watermark=watermark, error=None)
@@ -138,9 +135,9 @@ class ModelWorker:
             self._beat()
         return done
 
-    def _note_error(self, reason: str) -> None:
+    def _note_error(self, why: str) -> None:
         try:
-            runs.looked(self._engine, self.name, now=self._clock(), watermark=None, error=reason)
+            runs.looked(self._engine, self.name, now=self._clock(), watermark=None, error=why)
         except SQLAlchemyError:
             log.exception("the store cannot be written", action="store.failed", model=self.name)
 

@@ -7,6 +7,9 @@ MonitorError            1
     └── StoreTooNew     4  it was written by a newer program
 """
 
+from alerts.errors import AlertError
+from profiles.errors import ProfileError
+
 
 class MonitorError(Exception):
     """Base of all errors of this package; its text is one line for a person."""
@@ -38,3 +41,11 @@ class StoreError(MonitorError):
 
 class StoreTooNew(StoreError):
     """The results database was written by a newer program."""
+
+
+OURS = (MonitorError, AlertError, ProfileError)
+
+
+def reason(error: Exception) -> str:
+    """Say why something failed; a foreign error's text may hold a value, so only its type."""
+    return str(error) if isinstance(error, OURS) else f"unexpected {type(error).__name__}"

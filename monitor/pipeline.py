@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
 import json
 import time
 from collections import Counter
@@ -20,19 +19,18 @@ from alerts.notification import Notification
 from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.config import Config, Model
-from monitor.errors import ConfigError, MonitorError, SourceError
+from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
 from profiles.baseline import Baseline, accept
-from profiles.errors import InvalidGrid, ProfileError
-from profiles.profile import Dimension, profile
+from profiles.errors import InvalidGrid
+from profiles.profile import profile
 from profiles.windows import Window, format_width
 
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=2)  # renewed while a window is read; what protects it is the fence
-SAMPLED_BATCHES = 2
 
 
 class Stopped(Exception):
@@ -57,8 +55,6 @@ class Run:
         The same for windows that were profiled on an earlier baseline.
     stopping : callable
         Says whether the process was asked to stop; looked at between batches.
-    held : str or None
-        Why messages of this run are kept and not sent, as for history.
     """
 
     engine: Engine
@@ -118,7 +114,7 @@ def prepare(
     baseline_id = _baseline_id(name, model)
     if not baselines.exists(engine, baseline_id):
         before = baselines.current(engine, name)
-        baseline = accept_baseline(model, name, columns_of(source, model))
+        baseline = accept_baseline(model, name, source.columns())
         baselines.accept(engine, name, baseline_id, baseline, now=clock())
         log.info(
             "baseline replaced; earlier windows keep the old one until they are backfilled"
@@ -164,11 +160,11 @@ def run_window(run: Run, claimed: runs.Claim) -> WindowDone:
     except Fenced:
         return _fenced(run, claimed)
     except Exception as error:  # noqa: BLE001 - the edge of a window: one that fails stops no other
-        reason = _reason(error)
-        runs.fail(run.engine, claimed, error=reason, now=run.clock())
+        why = reason(error)
+        runs.fail(run.engine, claimed, error=why, now=run.clock())
         log.warning(
             "a window could not be read", action="window.failed", model=run.name,
-            start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=reason,
+            start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,
         )  # fmt: skip
         return WindowDone(window=claimed.window, rows=0, ok=False)
     took_ms = int((time.monotonic() - started) * 1000)
@@ -269,21 +265,10 @@ def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:
     return run.earlier[baseline_id]
 
 
-def columns_of(source: LogSource, model: Model) -> frozenset[str]:
-    """Return the columns of the newest rows of the log, payload keys included; empty without rows.
-
-    A column that only the baseline has, such as the label, would be missing for ever.
-    """
-    newest = source.latest()
-    if newest is None:
-        return frozenset()
-    span = Window(start=newest - 24 * model.window, end=newest + timedelta(microseconds=1))
-    batches = itertools.islice(source.batches(span), SAMPLED_BATCHES)
-    return frozenset(name for batch in batches for name in batch.rows.schema.names)
-
-
 def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Baseline:
-    """Read a model's baseline and make its grids; columns that the log does not have are left out.
+    """Read a model's baseline and make its grids.
+
+    Columns that the log does not have are left out: the label would be missing for ever.
 
     Raises
     ------
@@ -292,7 +277,6 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
     SourceError
         If it cannot be read, or has no rows.
     """
-    dimensions = tuple(_dimension(cohort) for cohort in model.cohorts)
     overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
     skip = list(model.apart)
     with open_baseline(model) as source:
@@ -301,20 +285,14 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
         found = {column for batch in batches for column in batch.schema.names}
         skip += [column for column in found if column not in log_columns]
     try:
-        baseline = accept(batches, overrides=overrides, skip=skip, dimensions=dimensions)
+        baseline = accept(batches, overrides=overrides, skip=skip, dimensions=model.cohorts)
     except InvalidGrid as error:
         raise SourceError(f"models.{name}.baseline: {error}") from error
-    for dimension in dimensions:
+    for dimension in model.cohorts:
         for column in dimension:
             if column not in baseline.kinds:
                 raise ConfigError(f"models.{name}.cohorts: the baseline has no column {column!r}")
     return baseline
-
-
-def _reason(error: Exception) -> str:
-    """Say why a window failed; the text of a foreign error may hold a value, so only its type."""
-    known = isinstance(error, MonitorError | ProfileError)
-    return str(error) if known else f"unexpected {type(error).__name__}"
 
 
 def _counted(run: Run, claimed: runs.Claim, count: Counter[str]) -> Iterator[pa.RecordBatch]:
@@ -347,10 +325,6 @@ def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notifica
                     link=f"{run.config.web.address}/incidents/{incident.id}",
                 ),
             )
-
-
-def _dimension(cohort: str | tuple[str, ...]) -> Dimension:
-    return (cohort,) if isinstance(cohort, str) else tuple(cohort)
 
 
 def _baseline_id(name: str, model: Model) -> str:

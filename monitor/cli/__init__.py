@@ -6,9 +6,7 @@ import sys
 
 import typer
 
-from alerts.errors import AlertError
-from monitor.errors import MonitorError
-from profiles.errors import ProfileError
+from monitor.errors import OURS
 
 
 def create_app() -> typer.Typer:
@@ -30,7 +28,7 @@ def main() -> None:
     """Run the command; an error of ours becomes its lines on stderr and its exit code."""
     try:
         create_app()()
-    except (MonitorError, AlertError, ProfileError) as error:
+    except OURS as error:
         for line in str(error).splitlines():
             sys.stderr.write(f"monitor: {line}\n")
         sys.exit(getattr(error, "exit_code", 1))

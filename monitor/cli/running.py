@@ -3,19 +3,12 @@
 from __future__ import annotations
 
 import signal
-import threading
 from datetime import timedelta
+from time import perf_counter
 from typing import Annotated, Literal
 
 import typer
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeRemainingColumn,
-)
 
 from monitor.cli.options import ConfigPath, From, ModelName, To, moment, one_model
 
@@ -70,8 +63,9 @@ def backfill(
     Can be killed at any point and started again; it goes on where it stopped.
     """
     from monitor import logs
-    from monitor.backfill import Progress as Step
     from monitor.backfill import backfill as work
+    from monitor.cli.progress import backfill_bar
+    from monitor.cli.together import stopping_by_signal
     from monitor.config import load
     from monitor.store.engine import open_store
 
@@ -79,19 +73,9 @@ def backfill(
     settings = load(config)
     name = one_model(settings, model)
     engine = open_store(settings.store)
-    stop = threading.Event()
-    for caught in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(caught, lambda *_: stop.set())
     console = Console()
-    with _bar(console) as bar:
-        task = bar.add_task(name, total=None, rate="", at="")
-
-        def show(step: Step) -> None:
-            elapsed = bar.tasks[task].elapsed or 0.0
-            rate = f"{step.rows / elapsed:,.0f} rows/s" if elapsed > 1 else ""
-            at = "" if step.at is None else f"{step.at:%d %b %Y %H:%M}"
-            bar.update(task, total=step.total, completed=step.done, rate=rate, at=at)
-
+    started = perf_counter()
+    with stopping_by_signal() as stopping, backfill_bar(console, name) as progress:
         done = work(
             engine,
             settings,
@@ -101,10 +85,10 @@ def backfill(
             reprocess=reprocess,
             notify=notify,
             dry_run=dry_run,
-            progress=show,
-            stopping=stop.is_set,
+            progress=progress,
+            stopping=stopping,
         )
-        elapsed = timedelta(seconds=round(bar.tasks[task].elapsed or 0))
+    elapsed = timedelta(seconds=round(perf_counter() - started))
     verb = "would be done" if dry_run else "done"
     console.print(
         f"{name}: {done.windows:,} windows {verb}, {done.failed:,} failed, "
@@ -131,17 +115,4 @@ def upgrade(config: ConfigPath = None) -> None:
         f"The results database is at {after} already."
         if before == after
         else f"The results database went from {before or 'empty'} to {after}."
-    )
-
-
-def _bar(console: Console) -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=32),
-        MofNCompleteColumn(),
-        TextColumn("windows"),
-        TextColumn("{task.fields[at]}"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(compact=True),
-        console=console,
     )

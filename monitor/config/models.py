@@ -58,7 +58,7 @@ def _instant(value: object) -> object:
 
 def _cohort(value: object) -> object:
     if isinstance(value, str) and value:
-        return value
+        return (value,)
     if isinstance(value, list | tuple) and value and all(isinstance(v, str) and v for v in value):
         if len(set(value)) < len(value):
             raise ValueError("it names a column twice")
@@ -99,7 +99,7 @@ Name = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Secret = Annotated[SecretStr, AfterValidator(_filled)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_http_secret)]
-Cohort = Annotated[str | tuple[str, ...], BeforeValidator(_cohort)]
+Cohort = Annotated[tuple[str, ...], BeforeValidator(_cohort)]  # its columns
 
 
 class Strict(BaseModel):
@@ -174,16 +174,14 @@ class Model(Strict):
     @field_validator("cohorts")
     @classmethod
     def _each_once(cls, cohorts: tuple[Cohort, ...]) -> tuple[Cohort, ...]:
-        as_sets = [frozenset((c,) if isinstance(c, str) else c) for c in cohorts]
-        if len(set(as_sets)) < len(as_sets):
+        if len({frozenset(cohort) for cohort in cohorts}) < len(cohorts):
             raise ValueError("it names a cohort twice")
         return cohorts
 
     @property
     def apart(self) -> tuple[str, ...]:
         """Columns that tell rows apart and are not watched; a version may still be a cohort."""
-        cohorts = [(cohort,) if isinstance(cohort, str) else cohort for cohort in self.cohorts]
-        is_cohort = any(self.log.version in cohort for cohort in cohorts)
+        is_cohort = any(self.log.version in cohort for cohort in self.cohorts)
         version = None if is_cohort else self.log.version
         return tuple(name for name in (self.log.time, self.log.id, version) if name)
 

@@ -16,7 +16,7 @@ from alerts.channels import channels_of
 from alerts.errors import BadRoute
 from monitor.config import Config, Model
 from monitor.config.names import did_you_mean
-from monitor.contact.columns import ColumnCheck, as_tuple, describe_columns
+from monitor.contact.columns import ColumnCheck, describe_columns
 from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
 from monitor.sources import open_baseline, open_log
 from monitor.store.engine import connect, open_store, revision
@@ -186,7 +186,7 @@ class _Look:
         model, log = self._model, self._log
         if not self.names:
             return  # nothing could be read; that is reported already
-        wanted = [(".cohorts", name) for cohort in model.cohorts for name in as_tuple(cohort)]
+        wanted = [(".cohorts", name) for cohort in model.cohorts for name in cohort]
         wanted += [(".columns", name) for name in model.columns]
         if model.prediction is not None:
             wanted.append((".prediction.score", model.prediction.score))
@@ -204,8 +204,7 @@ class _Look:
     def _describe(self) -> tuple[tuple[ColumnCheck, ...], tuple[CohortCheck, ...]]:
         model, rows = self._model, self._rows or []
         log = self._log.columns if self._log else frozenset()
-        dimensions = [as_tuple(cohort) for cohort in model.cohorts]
-        dimensions = [d for d in dimensions if all(name in self.names for name in d)]
+        dimensions = [d for d in model.cohorts if all(name in self.names for name in d)]
         try:
             baseline = accept(
                 rows,

@@ -45,10 +45,6 @@ class ColumnCheck:
     summary: str
 
 
-def as_tuple(cohort: str | tuple[str, ...]) -> tuple[str, ...]:
-    return (cohort,) if isinstance(cohort, str) else cohort
-
-
 def describe_columns(
     model: Model,
     kinds: Mapping[str, Kind],

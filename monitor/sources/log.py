@@ -160,7 +160,7 @@ def _ignored(model: config.Model) -> frozenset[str]:
     if model.prediction is not None:
         used.add(model.prediction.score)
     for cohort in model.cohorts:
-        used.update((cohort,) if isinstance(cohort, str) else cohort)
+        used.update(cohort)
     ignored = {name for name, column in model.columns.items() if column.kind == "ignore"}
     return frozenset(ignored - used)
 

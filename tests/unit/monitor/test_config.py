@@ -95,7 +95,7 @@ def test_everything_the_design_shows_is_read(read: Load) -> None:
         datetime(2013, 3, 1, tzinfo=UTC),
         datetime(2013, 4, 1, 4, tzinfo=UTC),
     )
-    assert model.cohorts == ("origin", "carrier", ("origin", "carrier"))
+    assert model.cohorts == (("origin",), ("carrier",), ("origin", "carrier"))
     assert model.columns["weather.temp"].role == "context"
     assert (model.window, model.lateness) == (timedelta(minutes=15), timedelta(hours=2))
     assert [route.kind for route in config.alerts.routes] == ["slack", "webhook"]
@@ -200,7 +200,7 @@ def test_the_environment_wins_over_the_file(read: Load, tmp_path: Path) -> None:
     assert (config.timezone, config.web.port) == ("Europe/Paris", 9000)
     assert model.source.get_secret_value() == "postgresql://db/other"
     assert model.log.db_schema == "ml"
-    assert model.cohorts == ("origin", ("origin", "dest"))
+    assert model.cohorts == (("origin",), ("origin", "dest"))
     assert config.web.password is not None
 
 

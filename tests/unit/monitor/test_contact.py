@@ -159,7 +159,7 @@ def test_what_is_written_is_read_back(changes: dict[str, Any], tmp_path: Path) -
     ((_, model),) = load(path, {}).models.items()
     assert (model.log.table, model.log.db_schema) == (look.table, look.schema)
     assert (model.log.time, model.log.id, model.log.payload) == (look.time, look.id, look.payload)
-    assert model.cohorts == look.cohorts
+    assert model.cohorts == tuple((column,) for column in look.cohorts)
     assert model.baseline.range == look.baseline
     assert (model.prediction and model.prediction.score) == (look.score and look.score.column)
     assert set(model.columns) == ({look.label} if look.label else set())
