@@ -1,4 +1,4 @@
-"""Windows of the past, through the same `run_window` as the live ones."""
+"""Windows of the past, through the same `work` as the live ones."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from monitor.clock import Clock, system_clock
 from monitor.config import Config
 from monitor.due import due
 from monitor.errors import ConfigError
-from monitor.pipeline import LEASE, Run, Stopped, decide_ready, prepare, run_window
+from monitor.pipeline import Run, Stopped, prepare, work
 from monitor.sources import open_log
 from monitor.store import runs
 from profiles.windows import Window, ceil, floor
@@ -115,19 +115,13 @@ def _work(
     run: Run, span: Window, *, total: int, skipped: int, progress: Callable[[Progress], None]
 ) -> Backfilled:
     done = failed = rows = 0
-    decide_ready(run)  # what an interrupted run had profiled and not decided
     progress(Progress(done=0, total=total, failed=0, rows=0, at=None))
-    stopped = True
     with contextlib.suppress(Stopped):
-        while not run.stopping():
-            claimed = runs.claim(run.engine, run.name, now=run.clock(), lease=LEASE, within=span)
-            if claimed is None:
-                stopped = False
-                break
-            result = run_window(run, claimed)
+        for result in work(run, within=span):
             done, rows = done + 1, rows + result.rows
             failed += not result.ok
             progress(
                 Progress(done=done, total=total, failed=failed, rows=rows, at=result.window.end)
             )
+    stopped = run.stopping() and done < total
     return Backfilled(windows=done, failed=failed, skipped=skipped, rows=rows, stopped=stopped)

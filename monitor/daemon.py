@@ -20,7 +20,7 @@ from monitor.clock import Clock, system_clock
 from monitor.config import Config
 from monitor.due import due
 from monitor.errors import ConfigError, reason
-from monitor.pipeline import LEASE, Run, Stopped, decide_ready, prepare, run_window
+from monitor.pipeline import Run, Stopped, prepare, work
 from monitor.sources import LogSource, open_log
 from monitor.store import runs
 from monitor.store.outbox import StoredOutbox
@@ -126,12 +126,8 @@ class ModelWorker:
 
     def _work(self, run: Run) -> int:
         done = 0
-        decide_ready(run)  # what a killed process had profiled and not decided
-        while not self._stop.is_set():
-            claimed = runs.claim(self._engine, self.name, now=self._clock(), lease=LEASE)
-            if claimed is None:
-                break
-            done += run_window(run, claimed).ok
+        for result in work(run):
+            done += result.ok
             self._beat()
         return done
 

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
@@ -24,13 +24,16 @@ from monitor.sources import LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
 from profiles.baseline import Baseline, accept
+from profiles.counting import profile_windows
 from profiles.errors import InvalidGrid
-from profiles.profile import profile
 from profiles.windows import Window, format_width
 
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=2)  # renewed while a window is read; what protects it is the fence
+ROWS_AT_ONCE = 1_000_000
+WINDOWS_AT_ONCE = 256
+CELLS_AT_ONCE = 1 << 23  # counts of 8 bytes
 
 
 class Stopped(Exception):
@@ -38,7 +41,11 @@ class Stopped(Exception):
 
 
 class Fenced(Exception):
-    """Another worker has taken the window over, while this one was frozen or slow."""
+    """Another worker has taken a window over, while this one was frozen or slow."""
+
+
+class Mixed(Exception):
+    """Rows were rejected, and it cannot be told of which of several windows they are."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,11 +83,12 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class WindowDone:
-    """What came of one window."""
+    """What came of one window; it is not clean where it failed or rows of it were rejected."""
 
     window: Window
     rows: int
     ok: bool
+    clean: bool = False
 
 
 def prepare(
@@ -143,50 +151,145 @@ def prepare(
     )
 
 
-def run_window(run: Run, claimed: runs.Claim) -> WindowDone:
-    """Do one claimed window: read it, profile it, and decide what is ready.
+def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
+    """Do every window that can be worked on, oldest first, until told to stop.
 
-    Two steps, one transaction each. A crash in the first leaves the window to whoever claims it
-    when its lease ends; a crash in the second leaves it undecided, and the next decision makes it.
+    Windows of few rows are read many at once: as many as the last ones let expect a million rows
+    of, and as their counts fit in little memory.
+
+    Raises
+    ------
+    Stopped
+        If told to stop in the middle; what was not done is given back.
+    """
+    decide_ready(run)  # what a killed process had profiled and not decided
+    most, limit = 1, _fitting(run)
+    while not run.stopping():
+        claims = runs.claim(
+            run.engine, run.name, now=run.clock(), lease=LEASE, within=within, most=most
+        )
+        if not claims:
+            return
+        done = run_windows(run, claims)
+        yield from done
+        rows = sum(each.rows for each in done) / len(done)
+        clean = all(each.clean for each in done)
+        most = max(1, min(limit, int(ROWS_AT_ONCE / max(rows, 1)))) if clean else 1
+
+
+def _fitting(run: Run) -> int:
+    """Return how many windows may be counted together."""
+    bins = sum(grid.bins for grid in run.baseline.plan.grids.values())
+    cohorts = sum(len(part.groups) for part in run.baseline.profiles)
+    return max(1, min(WINDOWS_AT_ONCE, CELLS_AT_ONCE // max(1, bins * cohorts)))
+
+
+def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
+    """Do claimed windows of one model: read them, profile them, and decide what is ready.
+
+    They are read in one pass; where that fails, or rows are rejected, each is read by itself, so
+    that what is wrong with one is told of that one. Two steps, a transaction each. A crash in the
+    first leaves the windows to whoever claims them when their lease ends; a crash in the second
+    leaves them undecided, and the next decision makes it.
+    """
+    try:
+        finished = _read(run, claims)
+    except Stopped:
+        runs.give_back(run.engine, claims)
+        raise
+    except Exception as error:  # noqa: BLE001 - the edge of a window: one that fails stops no other
+        if len(claims) == 1:
+            return [_not_done(run, claims[0], error)]
+        return _one_by_one(run, claims)
+    written = runs.finish(run.engine, finished, baseline=run.baseline_id, now=run.clock())
+    done = [_done(run, each, written=each.claim in written) for each in finished]
+    decide_ready(run)
+    return done
+
+
+def _one_by_one(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
+    done: list[WindowDone] = []
+    for at, claimed in enumerate(claims):
+        try:
+            done += run_windows(run, [claimed])
+        except Stopped:
+            runs.give_back(run.engine, claims[at + 1 :])
+            raise
+    return done
+
+
+def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
+    """Read and profile windows in one pass.
+
+    Raises
+    ------
+    Mixed
+        If rows of several windows are rejected together.
     """
     started = time.monotonic()
-    count = Counter[str]()
-    try:
-        batches = _counted(run, claimed, count)
-        parts = profile(run.baseline.plan, batches)
-    except Stopped:
-        runs.give_back(run.engine, claimed)
-        raise
-    except Fenced:
-        return _fenced(run, claimed)
-    except Exception as error:  # noqa: BLE001 - the edge of a window: one that fails stops no other
-        why = reason(error)
-        runs.fail(run.engine, claimed, error=why, now=run.clock())
-        log.warning(
-            "a window could not be read", action="window.failed", model=run.name,
-            start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,
-        )  # fmt: skip
-        return WindowDone(window=claimed.window, rows=0, ok=False)
-    took_ms = int((time.monotonic() - started) * 1000)
-    rows = int(parts[0].rows.sum())
-    read = count.pop("read", 0)
-    written = runs.finish(
-        run.engine,
-        claimed,
-        baseline=run.baseline_id,
-        parts=parts,
-        count=runs.RowCount(read=read, profiled=rows, rejected=count),
-        took_ms=took_ms,
-        now=run.clock(),
+    rejected = Counter[str]()
+    windows = [claimed.window for claimed in claims]
+    parts = profile_windows(
+        run.baseline.plan, _batches(run, claims, rejected), windows, time=run.model.log.time
     )
-    if not written:
+    if rejected and len(claims) > 1:
+        raise Mixed
+    took_ms = int((time.monotonic() - started) * 1000 / len(claims))
+    return [
+        runs.Finished(claim=claimed, parts=found, rejected=rejected, took_ms=took_ms)
+        for claimed, found in zip(claims, parts, strict=True)
+    ]
+
+
+def _batches(
+    run: Run, claims: Sequence[runs.Claim], rejected: Counter[str]
+) -> Iterator[pa.RecordBatch]:
+    """Read the rows of windows, each unbroken run of them as one span, holding on to the lease."""
+    renew_at = run.clock() + LEASE / 4
+    for span in _spans([claimed.window for claimed in claims]):
+        for batch in run.source.batches(span):
+            if run.stopping():
+                raise Stopped
+            if (now := run.clock()) >= renew_at:
+                if not runs.renew(run.engine, claims, until=now + LEASE):
+                    raise Fenced
+                renew_at = now + LEASE / 4
+            rejected.update(batch.rejected)
+            yield batch.rows
+
+
+def _spans(windows: Sequence[Window]) -> list[Window]:
+    spans = [windows[0]]
+    for window in windows[1:]:
+        if window.start == spans[-1].end:
+            spans[-1] = Window(start=spans[-1].start, end=window.end)
+        else:
+            spans.append(window)
+    return spans
+
+
+def _not_done(run: Run, claimed: runs.Claim, error: Exception) -> WindowDone:
+    if isinstance(error, Fenced):
         return _fenced(run, claimed)
-    log.debug(
-        "window done", action="window.done", model=run.name, rows=rows, ms=took_ms,
-        start=claimed.window.start.isoformat(),
+    why = reason(error)
+    runs.fail(run.engine, claimed, error=why, now=run.clock())
+    log.warning(
+        "a window could not be read", action="window.failed", model=run.name,
+        start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,
     )  # fmt: skip
-    decide_ready(run)
-    return WindowDone(window=claimed.window, rows=rows, ok=True)
+    return WindowDone(window=claimed.window, rows=0, ok=False)
+
+
+def _done(run: Run, finished: runs.Finished, *, written: bool) -> WindowDone:
+    window = finished.claim.window
+    if not written:
+        return _fenced(run, finished.claim)
+    log.debug(
+        "window done", action="window.done", model=run.name, rows=finished.rows,
+        ms=finished.took_ms, start=window.start.isoformat(),
+    )  # fmt: skip
+    clean = not finished.rejected
+    return WindowDone(window=window, rows=finished.rows, ok=True, clean=clean)
 
 
 def _fenced(run: Run, claimed: runs.Claim) -> WindowDone:
@@ -293,20 +396,6 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
             if column not in baseline.kinds:
                 raise ConfigError(f"models.{name}.cohorts: the baseline has no column {column!r}")
     return baseline
-
-
-def _counted(run: Run, claimed: runs.Claim, count: Counter[str]) -> Iterator[pa.RecordBatch]:
-    renew_at = run.clock() + LEASE / 4
-    for batch in run.source.batches(claimed.window):
-        if run.stopping():
-            raise Stopped
-        if (now := run.clock()) >= renew_at:
-            if not runs.renew(run.engine, claimed, until=now + LEASE):
-                raise Fenced
-            renew_at = now + LEASE / 4
-        count["read"] += batch.read
-        count.update(batch.rejected)
-        yield batch.rows
 
 
 def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notification]]:

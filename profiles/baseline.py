@@ -8,10 +8,11 @@ from typing import Literal
 
 import pyarrow as pa
 
+from profiles.counting import known_groups, profile
 from profiles.errors import InvalidGrid
 from profiles.grids import Grid, categorical_grid, numeric_grid
 from profiles.kinds import Kind, infer_kind
-from profiles.profile import Dimension, Group, Plan, Profile, profile
+from profiles.profile import Dimension, Group, Plan, Profile
 from profiles.values import labels, numbers
 
 Override = Literal["numeric", "categorical", "ignore"]
@@ -91,7 +92,8 @@ def accept(
         kinds[name] = kind
         if grid is not None:
             grids[name] = grid
-    plan = Plan(grids=grids, dimensions=dimensions)
+    known = {dimension: known_groups(held, dimension) for dimension in dimensions}
+    plan = Plan(grids=grids, dimensions=dimensions, known=known)
     return Baseline(kinds=kinds, plan=plan, profiles=profile(plan, held))
 
 

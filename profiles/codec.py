@@ -5,6 +5,8 @@ The content is a JSON header (lengths, names), then the arrays, little-endian, i
 rows; the places and then the sizes of the counts that are not 0, all columns laid end to end; n of
 every numeric column, then their means, M2s, smallest and largest values. Few long arrays, because a
 dashboard reads thousands of profiles. No pickle, and nothing is executed on reading.
+
+Version 1 had neither new groups nor rare names, and names of unseen values without `sampled`.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ from __future__ import annotations
 import json
 import struct
 import zlib
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from itertools import pairwise
 from typing import Any
 
@@ -21,9 +23,11 @@ import numpy.typing as npt
 
 from profiles.errors import CodecError
 from profiles.moments import Moments
+from profiles.names import MAX_NAMES, Names
 from profiles.profile import ColumnProfile, Dimension, Group, Profile
 
-MAGIC = b"DLP1"
+MAGIC = b"DLP2"
+READABLE = (b"DLP1", MAGIC)
 MAX_CONTENT = 256 * 1024 * 1024
 MAX_HEADER = 64 * 1024 * 1024  # read as JSON it takes many times its size
 MAX_CELLS = 64 * 1024 * 1024  # groups × bins, of all columns together
@@ -62,7 +66,9 @@ def encode(profile: Profile) -> bytes:
             for name, column in ordered
         ],
         "filled": len(places),
-        "unseen": profile.unseen,
+        "new": [at for at, group in enumerate(profile.groups) if group in profile.new],
+        "unseen": _names(profile.unseen),
+        "rare": _names(profile.rare),
     }
     moments = [column.moments for _, column in ordered if column.moments is not None]
     arrays = [
@@ -108,8 +114,9 @@ def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:
     magic, length = _HEAD.unpack_from(data)
     if magic[:3] != MAGIC[:3]:
         raise CodecError(f"these bytes are not a stored profile: they begin with {magic!r}")
-    if magic != MAGIC:
-        raise CodecError(f"it is of version {magic[3:].decode('latin-1')!r}; this program reads 1")
+    if magic not in READABLE:
+        version, known = magic[3:].decode("latin-1"), ", ".join(m[3:].decode() for m in READABLE)
+        raise CodecError(f"it is of version {version!r}; this program reads {known}")
     content = _inflate(data[_HEAD.size :], length)
     (size,) = _LENGTH.unpack_from(content)
     if size > min(MAX_HEADER, length - _LENGTH.size):
@@ -225,8 +232,32 @@ def _decode(header: dict[str, Any], body: _Reader, wanted: Container[str] | None
         groups=groups,
         rows=rows,
         columns=found,
-        unseen={
-            column: {name: int(rows) for name, rows in values.items()}
-            for column, values in header["unseen"].items()
-        },
+        new=frozenset(groups[at] for at in _numbers(header.get("new", []))),
+        unseen=_read_names(header["unseen"]),
+        rare=_read_names(header.get("rare", {})),
     )
+
+
+def _names(columns: Mapping[str, Names]) -> dict[str, Any]:
+    return {
+        column: {"rows": names.rows, "sampled": names.sampled} for column, names in columns.items()
+    }
+
+
+def _read_names(columns: dict[str, Any]) -> dict[str, Names]:
+    """Read names; version 1 had the rows alone, and of more than 1,000 names the first."""
+    found = {}
+    for column, of in columns.items():
+        old = "sampled" not in of or not isinstance(of["sampled"], bool)
+        rows = of if old else of["rows"]
+        found[column] = Names(
+            rows={_text(name): int(count) for name, count in rows.items()},
+            sampled=len(rows) >= MAX_NAMES if old else of["sampled"],
+        )
+    return found
+
+
+def _numbers(values: object) -> list[int]:
+    if not isinstance(values, list) or any(type(value) is not int or value < 0 for value in values):
+        raise TypeError("not a list of places")
+    return values

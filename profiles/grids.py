@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiles.errors import InvalidGrid
+from profiles.kernel.cells import Cells, cells
 from profiles.values import PRESENT, Labels, Numbers, ValueType
 
 Floats = npt.NDArray[np.float64]
@@ -87,6 +88,11 @@ class NumericGrid:
     @property
     def mismatch(self) -> int:
         return self.values + 2
+
+    @cached_property
+    def cells(self) -> Cells:
+        """How the kernel finds the bin of a number."""
+        return cells(self.edges)
 
     @cached_property
     def single(self) -> npt.NDArray[np.bool_]:
@@ -182,10 +188,15 @@ class CategoricalGrid:
         bins.update({name: i for i, name in enumerate(self.categories)})
         return bins
 
+    def bins_of(self, names: Sequence[str | None]) -> npt.NDArray[np.uint16]:
+        """Return the bin of every label, None being missing."""
+        known, unseen = self._bin_of, self.unseen
+        bins = [self.missing if name is None else known.get(name, unseen) for name in names]
+        return np.array(bins, np.uint16)
+
     def codes(self, column: Labels) -> Codes:
         """Return the bin of every row; the dictionary is looked up, not the rows."""
-        lookup = np.array([self._bin_of.get(name, self.unseen) for name in column.names] or [0])
-        codes = lookup[column.codes]
+        codes = self.bins_of(column.names or ("",))[column.codes]
         special = np.array([0, self.missing, self.missing, self.mismatch])
         codes = np.where(column.mark == PRESENT, codes, special[column.mark])
         return codes.astype(np.intp)
@@ -334,10 +345,11 @@ def _coarse(weight: npt.NDArray[Any]) -> Ints:
     A bin without rows goes with its left neighbour, unless that one stands alone: a value beside a
     heavy one has to count as moved.
     """
-    share = weight / weight.sum()
-    alone = share >= 1 / COARSE
-    target = share[~alone].sum() / max(1, COARSE - int(alone.sum()))
-    coarse = np.zeros(len(weight), np.int64)
+    shares = weight / weight.sum()
+    heavy = shares >= 1 / COARSE
+    target = float(shares[~heavy].sum()) / max(1, COARSE - int(heavy.sum()))
+    share, alone = shares.tolist(), heavy.tolist()
+    coarse = [0] * len(share)
     current, filled = 0, 0.0
     for i, mass in enumerate(share):
         full = mass > 0 and filled > 0 and filled + mass / 2 > target
@@ -345,4 +357,4 @@ def _coarse(weight: npt.NDArray[Any]) -> Ints:
             current, filled = current + 1, 0.0
         coarse[i] = current
         filled += mass
-    return coarse
+    return np.array(coarse, np.int64)

@@ -1,24 +1,21 @@
-"""Count, mean, spread and range of a column in each group: a state that adds."""
+"""Count, mean, spread and range of values in each group: a state that adds."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from profiles.values import PRESENT, Numbers
-
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
-
-BLOCK = 1 << 22  # rows × columns × dimensions handled at once, so that memory stays bounded
 
 
 @dataclass(frozen=True, kw_only=True)
 class Moments:
-    """Moments of the finite values of a numeric column, one row a group.
+    """Moments of the finite values of numeric columns, one row a group.
 
     Kept as (n, mean, M2, min, max), never as sums of squares, so that a large mean does not eat
     the spread (Chan, Golub and LeVeque 1979).
@@ -49,7 +46,8 @@ class Moments:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.std() / np.sqrt(self.n)
 
-    def __getitem__(self, part: slice) -> Moments:
+    def __getitem__(self, part: Any) -> Moments:
+        """Take some of the cells."""
         return Moments(
             n=self.n[part],
             mean=self.mean[part],
@@ -57,6 +55,27 @@ class Moments:
             low=self.low[part],
             high=self.high[part],
         )
+
+
+def empty(shape: int | tuple[int, ...]) -> Moments:
+    """Return the moments of no value at all, in arrays of some shape."""
+    return Moments(
+        n=np.zeros(shape, np.int64),
+        mean=np.zeros(shape),
+        m2=np.zeros(shape),
+        low=np.full(shape, np.inf),
+        high=np.full(shape, -np.inf),
+    )
+
+
+def beside(one: Moments, other: Moments) -> Moments:
+    """Lay the cells of two side by side, along the last axis."""
+    return Moments(
+        **{
+            name: np.concatenate((getattr(one, name), getattr(other, name)), axis=-1)
+            for name in ("n", "mean", "m2", "low", "high")
+        }
+    )
 
 
 def pooled(parts: Sequence[tuple[Moments, npt.NDArray[np.intp]]], size: int) -> Moments:
@@ -69,7 +88,8 @@ def pooled(parts: Sequence[tuple[Moments, npt.NDArray[np.intp]]], size: int) -> 
         np.concatenate([getattr(part, name) for part, _ in parts])
         for name in ("n", "mean", "m2", "low", "high")
     )
-    total, _, _, lowest, highest = empty(size)
+    found = empty(size)
+    total, lowest, highest = found.n, found.low, found.high
     np.add.at(total, at, n)
     np.minimum.at(lowest, at, low)
     np.maximum.at(highest, at, high)
@@ -83,77 +103,17 @@ def pooled(parts: Sequence[tuple[Moments, npt.NDArray[np.intp]]], size: int) -> 
     return Moments(n=total, mean=middle, m2=spread, low=lowest, high=highest)
 
 
-def empty(groups: int) -> tuple[Ints, Floats, Floats, Floats, Floats]:
-    """Return the arrays of `Moments` of no value at all."""
-    zeros = np.zeros(groups)
-    return (
-        np.zeros(groups, np.int64),
-        zeros,
-        zeros.copy(),
-        np.full(groups, np.inf),
-        np.full(groups, -np.inf),
-    )
-
-
-def grouped(
-    columns: Mapping[str, Numbers], group: npt.NDArray[np.intp], size: int
-) -> dict[str, Moments]:
-    """Take the moments of every column within each group. M2 is inf where it passes all floats.
-
-    Parameters
-    ----------
-    columns : mapping from name to Numbers [n]
-    group : int [D, n]
-        The groups a row belongs to, one along each cohort dimension, from 0 to `size` − 1.
-    size : int
-        Number of groups.
-    """
-    names = list(columns)
-    step = max(1, BLOCK // max(1, group.size))
-    found: dict[str, Moments] = {}
-    for start in range(0, len(names), step):
-        block = names[start : start + step]
-        every = _grouped([columns[name] for name in block], group, size)
-        found.update((name, every[i * size : (i + 1) * size]) for i, name in enumerate(block))
-    return found
-
-
-def _grouped(columns: Sequence[Numbers], group: npt.NDArray[np.intp], size: int) -> Moments:
-    cells = len(columns) * size
-    present = np.stack([column.mark == PRESENT for column in columns])
-    values = np.stack([column.values for column in columns])
-    cell = np.arange(len(columns))[:, None, None] * size + group
-    shape = cell.shape
-    keep = np.broadcast_to(present[:, None, :], shape).ravel()
-    at = cell.ravel()[keep]
-    x = np.broadcast_to(values[:, None, :], shape).ravel()[keep]
-    n, _, _, low, high = empty(cells)
-    n += np.bincount(at, minlength=cells)
-    np.minimum.at(low, at, x)
-    np.maximum.at(high, at, x)
-    mean = _within(_means(x, at, n), n, low, high)
-    with np.errstate(over="ignore"):
-        m2 = np.bincount(at, weights=np.square(x - mean[at]), minlength=cells)
-    # −0.0 and 0.0 are one value, whichever came first
-    return Moments(
-        n=n, mean=mean, m2=m2.astype(np.float64, copy=False), low=low + 0.0, high=high + 0.0
-    )
-
-
-def _means(x: Floats, at: npt.NDArray[np.intp], n: Ints) -> Floats:
+def joined(one: Moments, other: Moments) -> Moments:
+    """Pool moments cell by cell, in arrays of any one shape."""
+    n = one.n + other.n
     safe = np.maximum(n, 1)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean: Floats = np.bincount(at, weights=x, minlength=len(n)) / safe
-        # the second pass takes back what rounding left in the first
-        mean += np.bincount(at, weights=x - mean[at], minlength=len(n)) / safe
-    if np.isfinite(mean).all():
-        return mean
-    # a sum passed the largest float, so each value is divided first; slower, and rarely needed
-    share, most = x / safe[at], np.finfo(np.float64).max
-    first = np.clip(np.bincount(at, weights=share, minlength=len(n)), -most, most)
-    second = np.bincount(at, weights=share - (first / safe)[at], minlength=len(n))
+    low, high = np.minimum(one.low, other.low), np.maximum(one.high, other.high)
+    mean = _within(one.mean * (one.n / safe) + other.mean * (other.n / safe), n, low, high)
     with np.errstate(over="ignore"):
-        return np.add(first, second, dtype=np.float64)
+        m2 = one.m2 + other.m2
+        for part in (one, other):
+            m2 = m2 + part.n * np.square(np.where(part.n > 0, part.mean - mean, 0.0))
+    return Moments(n=n, mean=mean, m2=m2, low=low, high=high)
 
 
 def _within(mean: Floats, n: Ints, low: Floats, high: Floats) -> Floats:

@@ -7,12 +7,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
 from profiles.errors import GridMismatch
 from profiles.grids import Grid, NumericGrid
-from profiles.moments import BLOCK, Moments, empty, grouped, pooled
-from profiles.values import PRESENT, Numbers, ValueType, labels, numbers, type_of
+from profiles.moments import Moments, empty, pooled
+from profiles.names import Names, gather, smallest
 
 Ints = npt.NDArray[np.int64]
 Group = tuple[str, ...]
@@ -20,7 +19,9 @@ Dimension = tuple[str, ...]
 
 EVERYBODY: Dimension = ()
 NO_VALUE = "(missing)"
-MAX_UNSEEN = 1_000
+OTHERS = "(other)"
+MAX_KNOWN_GROUPS = 1_000
+MAX_NEW_GROUPS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,18 +52,25 @@ class Profile:
     dimension : tuple of str
         Cohort columns, ``()`` for everybody, two or more for a combination.
     groups : tuple of tuple of str
-        The values of the cohort columns in each group, sorted; ``((),)`` for everybody.
+        The values of the cohort columns in each group, sorted; ``((),)`` for everybody. Cohorts
+        that have no group of their own are together in the group named ``(other)``.
     rows : int64 [G]
     columns : mapping from name to ColumnProfile
-    unseen : mapping from column to mapping from value to rows
-        Values the baseline does not know, the first 1,000 by name; kept for everybody only.
+    new : frozenset of group
+        The groups that the baseline does not know. At most 100, those with the smallest hashes.
+    unseen : mapping from column to Names
+        Values the baseline does not know; kept for everybody only.
+    rare : mapping from column to Names
+        Values it does know and that have no bin of their own; kept for everybody only.
     """
 
     dimension: Dimension
     groups: tuple[Group, ...]
     rows: Ints
     columns: Mapping[str, ColumnProfile]
-    unseen: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
+    new: frozenset[Group] = frozenset()
+    unseen: Mapping[str, Names] = field(default_factory=dict)
+    rare: Mapping[str, Names] = field(default_factory=dict)
 
     def __add__(self, other: Profile) -> Profile:
         return merge((self, other))
@@ -70,25 +78,20 @@ class Profile:
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to count: a grid for each column, and the cohort dimensions besides everybody."""
+    """What to count.
+
+    Attributes
+    ----------
+    grids : mapping from column to Grid
+    dimensions : tuple of tuple of str
+        Cohort dimensions besides everybody.
+    known : mapping from dimension to groups
+        The cohorts that the baseline knows, which always have a group of their own.
+    """
 
     grids: Mapping[str, Grid]
     dimensions: tuple[Dimension, ...] = ()
-
-
-def profile(plan: Plan, batches: Iterable[pa.RecordBatch]) -> tuple[Profile, ...]:
-    """Profile rows: one profile for everybody, then one for each cohort dimension of the plan.
-
-    A column of the plan that a batch does not have counts as missing in all its rows. Memory holds
-    one batch and one profile, however many batches there are.
-    """
-    dimensions = (EVERYBODY, *plan.dimensions)
-    total: list[Profile] | None = None
-    for batch in batches:
-        if batch.num_rows:
-            parts = _profile_batch(plan, batch, dimensions)
-            total = parts if total is None else [a + b for a, b in zip(total, parts, strict=True)]
-    return tuple(total or (nothing(plan, dimension) for dimension in dimensions))
+    known: Mapping[Dimension, frozenset[Group]] = field(default_factory=dict)
 
 
 def nothing(plan: Plan, dimension: Dimension) -> Profile:
@@ -98,7 +101,7 @@ def nothing(plan: Plan, dimension: Dimension) -> Profile:
         name: ColumnProfile(
             grid=grid.id,
             counts=np.zeros((len(groups), grid.bins), np.int64),
-            moments=_no_moments(len(groups)) if isinstance(grid, NumericGrid) else None,
+            moments=empty(len(groups)) if isinstance(grid, NumericGrid) else None,
         )
         for name, grid in plan.grids.items()
     }
@@ -122,12 +125,16 @@ def merge(parts: Sequence[Profile]) -> Profile:
     if any(part.dimension != first.dimension for part in parts):
         seen = sorted({part.dimension for part in parts})
         raise GridMismatch(f"profiles of different cohort dimensions cannot be added: {seen}")
-    groups = tuple(sorted({group for part in parts for group in part.groups}))
+    fresh = frozenset[Group]().union(*(part.new for part in parts))
+    new = kept_groups(fresh)
+    others = others_of(first.dimension)
+    home = dict.fromkeys(fresh - new, others)
+    groups = tuple(sorted({home.get(group, group) for part in parts for group in part.groups}))
     where = {group: i for i, group in enumerate(groups)}
-    places = [np.array([where[g] for g in part.groups], np.intp) for part in parts]
+    places = [np.array([where[home.get(g, g)] for g in part.groups], np.intp) for part in parts]
     rows = np.zeros(len(groups), np.int64)
     for part, place in zip(parts, places, strict=True):
-        rows[place] += part.rows
+        np.add.at(rows, place, part.rows)
     names = dict.fromkeys(name for part in parts for name in part.columns)
     columns = {name: _merge_column(name, parts, places, rows) for name in names}
     return Profile(
@@ -135,8 +142,23 @@ def merge(parts: Sequence[Profile]) -> Profile:
         groups=groups,
         rows=rows,
         columns=columns,
-        unseen=_merge_unseen(parts),
+        new=new,
+        unseen=_merge_names([part.unseen for part in parts]),
+        rare=_merge_names([part.rare for part in parts]),
     )
+
+
+def others_of(dimension: Dimension) -> Group:
+    """Return the group of the cohorts that have none of their own."""
+    return (OTHERS,) * len(dimension)
+
+
+def kept_groups(new: Iterable[Group]) -> frozenset[Group]:
+    """Return which cohorts that the baseline does not know have a group of their own."""
+    named = {"\x1f".join(group): group for group in new}
+    if len(named) <= MAX_NEW_GROUPS:
+        return frozenset(named.values())
+    return frozenset(named[name] for name in smallest(named, MAX_NEW_GROUPS))
 
 
 def _merge_column(
@@ -153,7 +175,7 @@ def _merge_column(
         )
     counts = np.zeros((len(rows), having[0][0].counts.shape[1]), np.int64)
     for column, at in having:
-        counts[at] += column.counts
+        np.add.at(counts, at, column.counts)
     with_moments = [(c.moments, at) for c, at in having if c.moments is not None]
     moments = None
     if with_moments:
@@ -164,157 +186,6 @@ def _merge_column(
     return ColumnProfile(grid=grid, counts=counts, moments=moments)
 
 
-def _merge_unseen(parts: Sequence[Profile]) -> dict[str, dict[str, int]]:
-    unseen: dict[str, dict[str, int]] = {}
-    for part in parts:
-        for column, values in part.unseen.items():
-            seen = unseen.setdefault(column, {})
-            for value, rows in values.items():
-                seen[value] = seen.get(value, 0) + rows
-    return _first_unseen(unseen)
-
-
-def _first_unseen(unseen: Mapping[str, Mapping[str, int]]) -> dict[str, dict[str, int]]:
-    """Keep the first names of each column: they are among the first of every part that has them."""
-    return {
-        column: dict(sorted(values.items())[:MAX_UNSEEN])
-        for column, values in sorted(unseen.items())
-    }
-
-
-def _no_moments(groups: int) -> Moments:
-    n, mean, m2, low, high = empty(groups)
-    return Moments(n=n, mean=mean, m2=m2, low=low, high=high)
-
-
-def _profile_batch(
-    plan: Plan, batch: pa.RecordBatch, dimensions: Sequence[Dimension]
-) -> list[Profile]:
-    """Count all columns along all dimensions at once.
-
-    A window is often small, so what costs is the number of calls, not of rows: every row stands
-    once for each dimension in `group`, the groups of all dimensions are numbered through, and all
-    columns share one count and one set of moments.
-    """
-    keys = {name: _cohort_labels(_column(batch, name)) for d in dimensions for name in d}
-    grouping = [_grouping(dimension, keys, batch.num_rows) for dimension in dimensions]
-    ends = np.cumsum([len(groups) for groups, _ in grouping])
-    slices = [
-        slice(int(end) - len(g), int(end)) for end, (g, _) in zip(ends, grouping, strict=True)
-    ]
-    group = np.stack([of + s.start for s, (_, of) in zip(slices, grouping, strict=True)])
-    size = int(ends[-1])
-
-    codes, read, unseen = _read(plan, batch)
-    counts = _counts(list(plan.grids.values()), codes, group, size)
-    moments = grouped(read, group, size)
-    rows = np.bincount(group.ravel(), minlength=size).astype(np.int64, copy=False)
-    return [
-        Profile(
-            dimension=dimension,
-            groups=groups,
-            rows=rows[part],
-            columns={
-                name: ColumnProfile(
-                    grid=grid.id,
-                    counts=counts[name_at][part],
-                    moments=moments[name][part] if name in moments else None,
-                )
-                for name_at, (name, grid) in enumerate(plan.grids.items())
-            },
-            unseen=_first_unseen(unseen) if dimension == EVERYBODY else {},
-        )
-        for dimension, (groups, _), part in zip(dimensions, grouping, slices, strict=True)
-    ]
-
-
-def _read(
-    plan: Plan, batch: pa.RecordBatch
-) -> tuple[npt.NDArray[np.intp], dict[str, Numbers], dict[str, dict[str, int]]]:
-    """Return the bin of every value [C, n], the numbers by column, and the unseen names."""
-    codes = np.empty((len(plan.grids), batch.num_rows), np.intp)
-    read: dict[str, Numbers] = {}
-    unseen: dict[str, dict[str, int]] = {}
-    for at, (name, grid) in enumerate(plan.grids.items()):
-        array = _column(batch, name)
-        if isinstance(grid, NumericGrid):
-            read[name] = numbers(array)
-            codes[at] = grid.codes(read[name])
-        else:
-            named = labels(array, grid.values_are)
-            codes[at] = grid.codes(named)
-            new = np.bincount(named.codes[codes[at] == grid.unseen], minlength=len(named.names))
-            if new.any():
-                unseen[name] = {named.names[i]: int(new[i]) for i in np.flatnonzero(new)}
-    return codes, read, unseen
-
-
-def _counts(
-    grids: Sequence[Grid], codes: npt.NDArray[np.intp], group: npt.NDArray[np.intp], size: int
-) -> list[Ints]:
-    """Return the counts [G, B] of each column, as many columns at once as memory should hold."""
-    step = max(1, BLOCK // max(1, group.size))
-    found: list[Ints] = []
-    for at in range(0, len(grids), step):
-        found += _count(grids[at : at + step], codes[at : at + step], group, size)
-    return found
-
-
-def _count(
-    grids: Sequence[Grid], codes: npt.NDArray[np.intp], group: npt.NDArray[np.intp], size: int
-) -> list[Ints]:
-    bins = np.array([grid.bins for grid in grids], np.intp)
-    ends = np.cumsum(bins) * size
-    flat = (ends - bins * size)[:, None, None] + group * bins[:, None, None] + codes[:, None, :]
-    counts = np.bincount(flat.ravel(), minlength=int(ends[-1]))
-    return [
-        part.reshape(size, width).astype(np.int64, copy=False)
-        for part, width in zip(np.split(counts, ends[:-1]), bins.tolist(), strict=True)
-    ]
-
-
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    at = batch.schema.get_field_index(name)
-    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)
-
-
-def _cohort_labels(array: pa.Array) -> tuple[npt.NDArray[np.intp], tuple[str, ...]]:
-    """Return the cohort of every row as a code, and the names of the codes, each once.
-
-    Missing has a name, which it shares with rows that hold that very text; where types are mixed,
-    each value is named as its own type is.
-    """
-    mixed: tuple[ValueType, ...] = ("number", "string", "boolean")
-    only = type_of(array.type)
-    place = {NO_VALUE: 0}
-    cohorts = np.zeros(len(array), np.intp)
-    for of in mixed if pa.types.is_union(array.type) else (only,) if only else ():
-        read = labels(array, of)
-        codes = np.array([place.setdefault(name, len(place)) for name in read.names] or [0])
-        cohorts = np.where(read.mark == PRESENT, codes[read.codes], cohorts)
-    return cohorts, tuple(place)
-
-
-def _grouping(
-    dimension: Dimension,
-    keys: Mapping[str, tuple[npt.NDArray[np.intp], tuple[str, ...]]],
-    n: int,
-) -> tuple[tuple[Group, ...], npt.NDArray[np.intp]]:
-    """Return the groups that are there, sorted by name, and the group of every row."""
-    if dimension == EVERYBODY:
-        return ((),), np.zeros(n, np.intp)
-    combined, size = np.zeros(n, np.intp), 1
-    for name in dimension:
-        codes, names = keys[name]
-        if size * len(names) > np.iinfo(np.intp).max:  # number anew what is there
-            present, combined = np.unique(combined, return_inverse=True)
-            size = len(present)
-        combined, size = combined * len(names) + codes, size * len(names)
-    _, first, group = np.unique(combined, return_index=True, return_inverse=True)
-    groups = [
-        tuple(keys[name][1][keys[name][0][row]] for name in dimension) for row in first.tolist()
-    ]
-    order = sorted(range(len(groups)), key=lambda i: groups[i])
-    rank = np.empty(len(groups), np.intp)
-    rank[order] = np.arange(len(groups))
-    return tuple(groups[i] for i in order), rank[group]
+def _merge_names(parts: Sequence[Mapping[str, Names]]) -> dict[str, Names]:
+    columns = sorted({column for part in parts for column in part})
+    return {c: gather(part[c] for part in parts if c in part) for c in columns}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -68,39 +69,82 @@ def type_of(kind: pa.DataType) -> ValueType | None:
     return None
 
 
-def numbers(array: pa.Array) -> Numbers:
-    """Read a column as numbers. Truth values and text are mismatches, never coerced."""
+@dataclass(frozen=True, kw_only=True)
+class Entries:
+    """A column of categories as its distinct entries, so that work is done on those, not on rows.
+
+    Attributes
+    ----------
+    index : int [n]
+        The entry of every row.
+    names : tuple of str or None
+        The label of every entry, None where it is missing; a label may stand there twice. The last
+        entry is always missing.
+    """
+
+    index: npt.NDArray[np.integer[Any]]
+    names: tuple[str | None, ...]
+
+
+def floats(array: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:
+    """Read a column as numbers [n], NaN where missing, and say which rows hold none at all.
+
+    Truth values and text are such mismatches, never coerced. None where there are none.
+    """
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_union(array.type):
-        return _union_numbers(array)
-    mark = np.where(_nulls(array), MISSING, MISMATCH).astype(np.uint8)
+        read = _union_numbers(array)
+        values = np.where(read.mark == MISSING, np.nan, read.values)
+        values[read.mark == NON_FINITE] = np.inf
+        return values, read.mark == MISMATCH
     if type_of(array.type) != "number":
-        return Numbers(values=np.zeros(len(array)), mark=mark)
-    values = array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
+        return np.full(len(array), np.nan), None if not len(array) else ~_nulls(array)
+    if array.type != pa.float64():
+        array = array.cast(pa.float64(), safe=False)
+    if array.null_count:
+        array = array.fill_null(math.nan)
+    return array.to_numpy(), None
+
+
+def numbers(array: pa.Array) -> Numbers:
+    """Read a column as numbers. Truth values and text are mismatches, never coerced."""
+    if pa.types.is_union(array.type):
+        return _union_numbers(array)
+    values, mismatch = floats(array)
     present = np.isfinite(values)
     mark = np.select(
         [present, np.isnan(values)], [np.uint8(PRESENT), np.uint8(MISSING)], np.uint8(NON_FINITE)
     )
+    if mismatch is not None:
+        mark[mismatch] = MISMATCH
     return Numbers(values=values if present.all() else np.where(present, values, 0.0), mark=mark)
+
+
+def entries(array: pa.Array, of: ValueType) -> Entries | None:
+    """Read a column as its distinct labels; None where its type is another, or mixed."""
+    if pa.types.is_union(array.type) or type_of(array.type) != of:
+        return None
+    encoded = _encoded(array)
+    names = tuple(map(_label, _plain(encoded.dictionary)))
+    indices = encoded.indices
+    if indices.null_count:
+        indices = indices.cast(pa.int64()).fill_null(len(names))
+    return Entries(index=indices.to_numpy(zero_copy_only=False), names=(*names, None))
 
 
 def labels(array: pa.Array, of: ValueType) -> Labels:
     """Read a column as categories whose values are of one type; the rest are mismatches."""
     if pa.types.is_union(array.type):
         return _union_labels(array, of)
-    if type_of(array.type) != of:
+    read = entries(array, of)
+    if read is None:
         mark = np.where(_nulls(array), MISSING, MISMATCH).astype(np.uint8)
         return Labels(codes=np.zeros(len(array), np.int32), names=(), mark=mark)
-    encoded = _encoded(array)
     # a dictionary may hold a value twice (0.0 and −0.0 too), and null or NaN as a value
     place: dict[str, int] = {}
-    found = [
-        -1 if name is None else place.setdefault(name, len(place))
-        for name in map(_label, _plain(encoded.dictionary))
-    ]
-    indices = encoded.indices.fill_null(len(found)).to_numpy(zero_copy_only=False)
-    codes = np.array([*found, -1], np.int32)[indices]
+    found = [-1 if name is None else place.setdefault(name, len(place)) for name in read.names]
+    codes = np.array(found, np.int32)[read.index]
     return Labels(
         codes=np.maximum(codes, 0),
         names=tuple(place),
@@ -110,8 +154,7 @@ def labels(array: pa.Array, of: ValueType) -> Labels:
 
 def _encoded(array: pa.Array) -> pa.DictionaryArray:
     if pa.types.is_dictionary(array.type):
-        # as wide as the missing values' index needs, which is one more than any other
-        return pa.DictionaryArray.from_arrays(array.indices.cast(pa.int64()), array.dictionary)
+        return array
     if pa.types.is_decimal(array.type):  # the narrow decimals cannot be encoded
         array = array.cast(pa.decimal256(76, array.type.scale))
     return pc.dictionary_encode(array)

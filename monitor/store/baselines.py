@@ -102,6 +102,7 @@ def load(engine: Engine, baseline_id: str) -> Baseline:
         plan=Plan(
             grids={n: grid_types.from_dict(content[g]) for n, g in row.plan["grids"].items()},
             dimensions=dimensions,
+            known={part.dimension: frozenset(part.groups) for part in found if part.dimension},
         ),
         profiles=tuple(sorted(found, key=lambda part: order.index(part.dimension))),
     )

@@ -22,6 +22,7 @@ from sqlalchemy import (
     case,
     func,
     literal,
+    or_,
     select,
     union_all,
     update,
@@ -51,52 +52,74 @@ class Claim:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RowCount:
-    """What reading a window gave: rows read = rows profiled + rows rejected."""
+class Finished:
+    """What a window gave: its profiles, and rows read = rows profiled + rows rejected."""
 
-    read: int
-    profiled: int
+    claim: Claim
+    parts: Sequence[Profile]
     rejected: Mapping[str, int]
+    took_ms: int
+
+    @property
+    def rows(self) -> int:
+        return int(self.parts[0].rows.sum())
+
+    def values(self, revision: int, baseline: str, now: datetime) -> dict[str, Any]:
+        return {
+            **_of(self.claim),
+            "new_baseline": baseline,
+            "new_revision": revision,
+            "new_rows_read": self.rows + sum(self.rejected.values()),
+            "new_rows_profiled": self.rows,
+            "new_rejected": dict(self.rejected),
+            "new_took_ms": self.took_ms,
+            "new_finished_at": now,
+        }
 
 
-def _claimable() -> Select[Any]:
-    """Return the oldest window that can be worked on.
+_FREE = or_(
+    windows.c.state.in_(("pending", "dirty")),
+    and_(
+        windows.c.state == "failed",
+        windows.c.attempts < MAX_ATTEMPTS,
+        windows.c.next_attempt <= bindparam("now"),
+    ),
+    and_(windows.c.state == "running", windows.c.lease_until < bindparam("now")),
+)
+
+
+def _oldest() -> Select[Any]:
+    """Return the start of the oldest window that can be worked on.
 
     One look-up in the index for each state: a single condition would walk over all that is done.
     """
-    states = (
-        (windows.c.state == "pending",),
-        (windows.c.state == "dirty",),
-        (
-            windows.c.state == "failed",
-            windows.c.attempts < MAX_ATTEMPTS,
-            windows.c.next_attempt <= bindparam("now"),
-        ),
-        (windows.c.state == "running", windows.c.lease_until < bindparam("now")),
-    )
     mine = (
-        windows.c.model == bindparam("model"),
+        windows.c.model == bindparam("of_model"),
         windows.c.start >= bindparam("first"),
         windows.c.end <= bindparam("last"),
     )
     oldest = [
-        select(windows.c.start).where(*mine, *state).order_by(windows.c.start).limit(1).subquery()
-        for state in states
+        select(windows.c.start)
+        .where(*mine, windows.c.state == state, _FREE)
+        .order_by(windows.c.start)
+        .limit(1)
+        .subquery()
+        for state in ("pending", "dirty", "failed", "running")
     ]
     starts = union_all(*(select(each.c.start) for each in oldest)).subquery()
-    first = select(func.min(starts.c.start)).scalar_subquery()
-    return select(windows).where(windows.c.model == bindparam("model"), windows.c.start == first)
+    return select(func.min(starts.c.start))
 
 
 # Statements that run for every window are built once: building costs several times the running.
-_CLAIMABLE = _claimable()
+_OLDEST = _oldest()
 _TAKE = (
     update(windows)
     .where(
         windows.c.model == bindparam("of_model"),
-        windows.c.start == bindparam("of_start"),
-        windows.c.fence == bindparam("of_fence"),
-        windows.c.state == bindparam("of_state"),
+        windows.c.start >= bindparam("first"),
+        windows.c.start < bindparam("before"),
+        windows.c.end <= bindparam("last"),
+        _FREE,
     )
     .values(
         state="running",
@@ -104,17 +127,47 @@ _TAKE = (
         attempts=windows.c.attempts + 1,
         lease_until=bindparam("until"),
     )
+    .returning(windows.c.start, windows.c.end, windows.c.fence, windows.c.attempts)
 )
-_LOCK = select(models.c.name).where(models.c.name == bindparam("model")).with_for_update()
-_MINE = (
+_WIDTH = select(models.c.width_s).where(models.c.name == bindparam("of_model"))
+_LOCK = select(models.c.name).where(models.c.name == bindparam("of_model")).with_for_update()
+_THESE = (
     select(windows)
     .where(
         windows.c.model == bindparam("model"),
-        windows.c.start == bindparam("start"),
-        windows.c.fence == bindparam("fence"),
+        windows.c.start.in_(bindparam("starts", expanding=True)),
     )
     .with_for_update()
 )
+_MINE = and_(
+    windows.c.model == bindparam("of_model"),
+    windows.c.start == bindparam("of_start"),
+    windows.c.fence == bindparam("of_fence"),
+)
+_RENEW = update(windows).where(_MINE).values(lease_until=bindparam("until"))
+_GIVE_BACK = (
+    update(windows)
+    .where(_MINE)
+    .values(state="pending", lease_until=None, attempts=windows.c.attempts - 1)
+)
+_DONE = (
+    update(windows)
+    .where(_MINE)
+    .values(
+        state="done",
+        lease_until=None,
+        next_attempt=None,
+        error=None,
+        attempts=0,
+        **{
+            name: bindparam(f"new_{name}")
+            for name in (
+                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "took_ms",
+                "finished_at",
+            )
+        },
+    )
+)  # fmt: skip
 _DECIDED_FROM = (
     select(windows.c.start)
     .where(
@@ -165,95 +218,93 @@ def reopen(engine: Engine, model: str, window: Window, states: Sequence[str]) ->
 
 
 def claim(
-    engine: Engine, model: str, *, now: datetime, lease: timedelta, within: Window | None = None
-) -> Claim | None:
-    """Take the oldest window that can be worked on; None where there is none.
+    engine: Engine,
+    model: str,
+    *,
+    now: datetime,
+    lease: timedelta,
+    within: Window | None = None,
+    most: int = 1,
+) -> list[Claim]:
+    """Take the oldest window that can be worked on and those that follow it, oldest first.
 
-    Compare-and-set on the fence: of two workers that see the same window one gets it, and
-    the other looks for the next.
+    Those that can be worked on among the `most` widths of time from the oldest on; none where there
+    is none at all. What is taken is taken by one statement, so of two workers that see the same
+    window one gets it, and the other looks for the next.
     """
-    span = {"first": EVER.start, "last": EVER.end}
-    if within is not None:
-        span = {"first": within.start, "last": within.end}
+    span = within or EVER
+    asked = {"of_model": model, "now": now, "first": span.start, "last": span.end}
     while True:
         with writing(engine) as connection:
-            row = connection.execute(_CLAIMABLE, {"model": model, "now": now, **span}).first()
-            if row is None:
-                return None
+            oldest = connection.scalar(_OLDEST, asked)
+            if oldest is None:
+                return []
+            width = connection.execute(_WIDTH, {"of_model": model}).scalar_one()
+            before = oldest + most * timedelta(seconds=int(width))
             taken = connection.execute(
-                _TAKE,
-                {
-                    "of_model": model,
-                    "of_start": row.start,
-                    "of_fence": row.fence,
-                    "of_state": row.state,
-                    "until": now + lease,
-                },
-            )
-        if taken.rowcount == 1:
-            window, attempts = Window(start=row.start, end=row.end), row.attempts + 1
-            return Claim(model=model, window=window, fence=row.fence + 1, attempts=attempts)
+                _TAKE, {**asked, "first": oldest, "before": before, "until": now + lease}
+            ).all()
+        if taken:
+            return [
+                Claim(
+                    model=model,
+                    window=Window(start=row.start, end=row.end),
+                    fence=row.fence,
+                    attempts=row.attempts,
+                )
+                for row in sorted(taken)
+            ]
 
 
 def finish(
     engine: Engine,
-    claimed: Claim,
+    finished: Sequence[Finished],
     *,
     baseline: str,
-    parts: Sequence[Profile],
-    count: RowCount,
-    took_ms: int,
     now: datetime,
-) -> bool:
-    """Write a window's profiles and mark it done, in one transaction.
+) -> list[Claim]:
+    """Write the profiles of windows of one model and mark them done, in one transaction.
 
-    Returns False, with nothing written, where the fence has moved on. A window whose bytes are what
-    they were keeps its revision and its decision; one that changed is decided again, and so are all
-    after it. A crash before the commit leaves the window running until its lease ends.
+    Returns those that were written: not those whose fence has moved on. A window whose bytes are
+    what they were keeps its revision and its decision; one that changed is decided again, and so
+    are all after it. A crash before the commit leaves the windows running until their lease ends.
     """
-    blobs = {dimension_key(part.dimension): encode(part) for part in parts}
+    model = finished[0].claim.model
+    blobs = [{dimension_key(p.dimension): encode(p) for p in each.parts} for each in finished]
     with writing(engine) as connection:
-        lock(connection, claimed.model)
-        mine = {
-            "model": claimed.model, "start": claimed.window.start, "fence": claimed.fence,
-        }  # fmt: skip
-        row = connection.execute(_MINE, mine).first()
-        if row is None:
-            return False
-        first = row.revision == 0
-        changed = first or row.baseline != baseline or _stored(connection, claimed) != blobs
-        if changed:
-            if not first:
-                connection.execute(profiles.delete().where(_key(profiles, claimed)))
-            upsert(connection, profiles, [_blob(claimed, d, b) for d, b in blobs.items()])
-        done = connection.execute(
-            update(windows)
-            .where(_is(claimed))
-            .values(
-                state="done",
-                lease_until=None,
-                next_attempt=None,
-                error=None,
-                attempts=0,
-                baseline=baseline,
-                revision=row.revision + changed,
-                rows_read=count.read,
-                rows_profiled=count.profiled,
-                rejected=dict(count.rejected),
-                took_ms=took_ms,
-                finished_at=now,
-            )
-        )
-        if changed and _decided_from(connection, claimed):
-            undecide(connection, claimed.model, claimed.window)
-        return done.rowcount == 1
+        lock(connection, model)
+        starts = [each.claim.window.start for each in finished]
+        rows = {
+            row.start: row for row in connection.execute(_THESE, {"model": model, "starts": starts})
+        }
+        written: list[Claim] = []
+        changed: list[tuple[Claim, dict[str, bytes]]] = []
+        values: list[dict[str, Any]] = []
+        for each, mine in zip(finished, blobs, strict=True):
+            claimed, row = each.claim, rows.get(each.claim.window.start)
+            if row is None or row.fence != claimed.fence:
+                continue
+            again = row.revision > 0
+            differs = not again or row.baseline != baseline or _stored(connection, claimed) != mine
+            if differs:
+                changed.append((claimed, mine))
+                if again:
+                    connection.execute(profiles.delete().where(_key(profiles, claimed)))
+            written.append(claimed)
+            values.append(each.values(row.revision + differs, baseline, now))
+        upsert(connection, profiles, [_blob(c, d, b) for c, of in changed for d, b in of.items()])
+        if values:
+            connection.execute(_DONE, values)
+        if changed and _decided_from(connection, changed[0][0]):
+            undecide(connection, model, changed[0][0].window)
+    return written
 
 
-def renew(engine: Engine, claimed: Claim, *, until: datetime) -> bool:
-    """Hold on to a window for longer; False where the fence has moved on."""
+def renew(engine: Engine, claims: Sequence[Claim], *, until: datetime) -> bool:
+    """Hold on to windows for longer; False where the fence of one has moved on."""
     with writing(engine) as connection:
-        held = connection.execute(update(windows).where(_is(claimed)).values(lease_until=until))
-        return held.rowcount == 1
+        held = connection.execute(_RENEW, [{**_of(claimed), "until": until} for claimed in claims])
+        return held.rowcount == len(claims)
 
 
 def fail(engine: Engine, claimed: Claim, *, error: str, now: datetime) -> None:
@@ -267,14 +318,11 @@ def fail(engine: Engine, claimed: Claim, *, error: str, now: datetime) -> None:
         )
 
 
-def give_back(engine: Engine, claimed: Claim) -> None:
-    """Return a window that was claimed and not done, as on SIGTERM: the next start takes it."""
-    with writing(engine) as connection:
-        connection.execute(
-            update(windows)
-            .where(_is(claimed))
-            .values(state="pending", lease_until=None, attempts=claimed.attempts - 1)
-        )
+def give_back(engine: Engine, claims: Sequence[Claim]) -> None:
+    """Return windows that were claimed and not done, as on SIGTERM: the next start takes them."""
+    if claims:
+        with writing(engine) as connection:
+            connection.execute(_GIVE_BACK, [_of(claimed) for claimed in claims])
 
 
 def known(engine: Engine, model: str, within: Window) -> dict[datetime, str]:
@@ -343,13 +391,19 @@ def looked(
 
 def lock(connection: Connection, model: str) -> None:
     """Let one transaction at a time decide windows of a model, or replace what was decided on."""
-    connection.execute(_LOCK, {"model": model}).one()
+    connection.execute(_LOCK, {"of_model": model}).one()
 
 
 def _decided_from(connection: Connection, claimed: Claim) -> bool:
     """Whether this window or a later one is decided: history that comes in late is replayed."""
     at = {"model": claimed.model, "start": claimed.window.start}
     return connection.execute(_DECIDED_FROM, at).first() is not None
+
+
+def _of(claimed: Claim) -> dict[str, Any]:
+    return {
+        "of_model": claimed.model, "of_start": claimed.window.start, "of_fence": claimed.fence,
+    }  # fmt: skip
 
 
 def _is(claimed: Claim) -> Any:

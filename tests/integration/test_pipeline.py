@@ -11,10 +11,11 @@ import pytest
 import sqlalchemy as sa
 
 from alerts.notification import Notification
+from monitor import pipeline
 from monitor.backfill import backfill
 from monitor.config import Config
 from monitor.errors import ConfigError
-from monitor.pipeline import LEASE, Run, Stopped, decide_ready, prepare, run_window
+from monitor.pipeline import LEASE, Run, Stopped, WindowDone, decide_ready, prepare, run_windows
 from monitor.sources import open_log
 from monitor.store import baselines, runs
 from monitor.store.outbox import StoredOutbox
@@ -71,16 +72,17 @@ def span(at: int, to: int | None = None) -> Window:
 
 
 def claim(run: Run, now: datetime | None = None) -> runs.Claim:
-    claimed = runs.claim(run.engine, MODEL, now=now or run.clock(), lease=LEASE)
-    assert claimed is not None
+    (claimed,) = runs.claim(run.engine, MODEL, now=now or run.clock(), lease=LEASE)
     return claimed
 
 
-def work(run: Run) -> int:
-    done = 0
-    while claimed := runs.claim(run.engine, MODEL, now=run.clock(), lease=LEASE):
-        done += run_window(run, claimed).ok
+def run_window(run: Run, claimed: runs.Claim) -> WindowDone:
+    (done,) = run_windows(run, [claimed])
     return done
+
+
+def work(run: Run) -> int:
+    return sum(done.ok for done in pipeline.work(run))
 
 
 def rows(engine: sa.Engine, table: sa.Table) -> list[Any]:
@@ -165,8 +167,8 @@ def test_a_long_window_renews_its_lease(config: Config, engine: sa.Engine) -> No
     with running(engine, config, days=1, clock=clock) as run:
         held = claim(run)
         until = NOW + 3 * LEASE
-        assert runs.renew(engine, held, until=until)
-        assert runs.claim(engine, MODEL, now=NOW + 2 * LEASE, lease=LEASE) != held
+        assert runs.renew(engine, [held], until=until)
+        assert runs.claim(engine, MODEL, now=NOW + 2 * LEASE, lease=LEASE) != [held]
         assert rows(engine, windows)[0].lease_until == until
 
 
@@ -180,8 +182,11 @@ def test_a_stop_in_mid_window_gives_it_back(config: Config, engine: sa.Engine) -
 
 
 def test_a_backfill_that_is_told_to_stop_says_so(config: Config, engine: sa.Engine) -> None:
-    calls = iter(range(1_000))
-    done = backfill(engine, config, MODEL, stopping=lambda: next(calls) > 5)
+    reached: list[int] = []
+    done = backfill(
+        engine, config, MODEL,
+        progress=lambda step: reached.append(step.done), stopping=lambda: any(reached),
+    )  # fmt: skip
     assert done.stopped
     assert 0 < done.windows < 30
     assert "running" not in {row.state for row in rows(engine, windows)}

@@ -191,7 +191,8 @@ def hour(at: int) -> Window:
 
 
 def claim(engine: sa.Engine, now: datetime = START, *, minutes: int = 15) -> runs.Claim | None:
-    return runs.claim(engine, "m", now=now, lease=timedelta(minutes=minutes))
+    claims = runs.claim(engine, "m", now=now, lease=timedelta(minutes=minutes))
+    return claims[0] if claims else None
 
 
 def states(engine: sa.Engine) -> list[str]:
@@ -230,7 +231,7 @@ def test_who_was_fenced_off_can_neither_fail_nor_give_back(engine: sa.Engine) ->
     assert first is not None
     assert claim(engine, START + HOUR) is not None
     runs.fail(engine, first, error="late", now=START + HOUR)
-    runs.give_back(engine, first)
+    runs.give_back(engine, [first])
     assert states(engine) == ["running"]
 
 
@@ -238,7 +239,7 @@ def test_a_window_given_back_is_claimed_at_once_and_counts_no_attempt(engine: sa
     runs.plan(engine, "m", [hour(0)], notify=True)
     first = claim(engine)
     assert first is not None
-    runs.give_back(engine, first)
+    runs.give_back(engine, [first])
     again = claim(engine)
     assert again is not None
     assert (again.window, again.attempts) == (hour(0), 1)

@@ -51,7 +51,7 @@ def assert_same(one: Profile, other: Profile, *, moments: str = "close") -> None
     assert one.dimension == other.dimension
     assert one.groups == other.groups
     assert one.rows.tolist() == other.rows.tolist()
-    assert one.unseen == other.unseen
+    assert (one.new, one.unseen, one.rare) == (other.new, other.unseen, other.rare)
     assert set(one.columns) == set(other.columns)
     for name, column in one.columns.items():
         against = other.columns[name]

@@ -7,7 +7,8 @@ import pyarrow as pa
 import pytest
 
 from profiles.baseline import accept
-from profiles.profile import Profile, merge, profile
+from profiles.counting import profile
+from profiles.profile import Profile, merge
 from profiles.rolling import RollingCounts
 from profiles.windows import Window
 

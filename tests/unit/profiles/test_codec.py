@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import struct
 import tracemalloc
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,12 +17,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles import codec
+from profiles.baseline import accept
 from profiles.codec import MAGIC, MAX_CONTENT, decode, encode, pack, unpack
+from profiles.counting import profile
 from profiles.errors import CodecError
 from profiles.grids import CategoricalGrid, from_dict
-from profiles.profile import ColumnProfile, Plan, Profile, profile
+from profiles.profile import ColumnProfile, Plan, Profile
 from tests.support.profiles import assert_same, grid_of
 
+DATA = Path(__file__).parents[2] / "data"
 PLAN = Plan(
     grids={"x": grid_of(np.arange(150.0)), "w": CategoricalGrid(categories=("a",))},
     dimensions=(("w",),),
@@ -190,7 +195,7 @@ def test_groups_that_are_not_once_each_and_sorted_are_refused() -> None:
 
 def test_other_bytes_and_newer_versions_are_named() -> None:
     assert "begin with b'PAR1'" in refused(blob(b"{}", magic=b"PAR1"))
-    assert "version '2'" in refused(blob(b"{}", magic=b"DLP2"))
+    assert "version '3'; this program reads 1, 2" in refused(blob(b"{}", magic=b"DLP3"))
     assert "too short" in refused(b"")
 
 
@@ -228,3 +233,16 @@ def test_what_is_too_large_to_be_read_is_not_written(monkeypatch: pytest.MonkeyP
             patched.setattr(codec, limit, 10)
             with pytest.raises(CodecError, match="over the limit of 10"):
                 encode(PARTS[1])
+
+
+def test_a_profile_of_version_1_is_read_as_the_same_rows_are_profiled_today() -> None:
+    rows = {"amount": [1.0, 2.0, 4.0, None], "colour": ["red", "green", "red", None]}
+    base = accept([pa.record_batch({**rows, "region": ["n", "s", "n", None]})],
+                  dimensions=(("region",),))  # fmt: skip
+    window = {"amount": [2.0, math.inf, 9.5, None], "colour": ["red", "blue", "blue", None]}
+    today = profile(base.plan, [pa.record_batch({**window, "region": ["n", "s", "n", None]})])
+    for part, name in zip(today, ("everybody", "by-region"), strict=True):
+        stored = (DATA / f"profile-{name}-1.bin").read_bytes()
+        assert stored.startswith(b"DLP1")
+        assert_same(decode(stored), part)
+        assert_same(decode(encode(decode(stored))), part)

@@ -14,9 +14,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.codec import decode, encode
+from profiles.counting import profile
 from profiles.errors import GridMismatch
 from profiles.grids import categorical_grid
-from profiles.profile import EVERYBODY, MAX_UNSEEN, Plan, Profile, merge, nothing, profile
+from profiles.names import MAX_NAMES
+from profiles.profile import (
+    EVERYBODY,
+    MAX_NEW_GROUPS,
+    OTHERS,
+    Plan,
+    Profile,
+    merge,
+    nothing,
+)
 from profiles.values import labels
 from tests.support.profiles import assert_same, grid_of, union
 
@@ -174,11 +184,38 @@ def test_profiles_of_different_dimensions_are_not_added() -> None:
         merge((nothing(PLAN, EVERYBODY), nothing(PLAN, ("region",))))
 
 
-def test_unseen_names_are_cut_the_same_in_one_pass_and_in_many() -> None:
-    names = [f"new {i:05}" for i in np.random.default_rng(3).permutation(3 * MAX_UNSEEN)]
+def test_unseen_names_are_sampled_the_same_in_one_pass_and_in_many() -> None:
+    names = [f"new {i:05}" for i in np.random.default_rng(3).permutation(3 * MAX_NAMES)]
     plan = Plan(grids={"plan": PLAN.grids["plan"]})
-    whole = pa.record_batch({"plan": names})
+    whole = pa.record_batch({"plan": [*names, *names]})
     one = profile(plan, [whole])[0]
-    many = profile(plan, [whole.slice(i, 500) for i in range(0, len(names), 500)])[0]
-    assert list(one.unseen["plan"]) == sorted(names)[:MAX_UNSEEN]
+    pieces = [profile(plan, [whole.slice(i, 500)])[0] for i in range(0, len(whole), 500)]
+    many = reduce(lambda a, b: a + b, pieces[::-1])
+    found = one.unseen["plan"]
+    assert found.sampled
+    assert len(found.rows) == MAX_NAMES
+    assert set(found.rows.values()) == {2}
+    assert found.distinct == pytest.approx(3 * MAX_NAMES, rel=0.1)
     assert_same(one, many)
+
+
+def test_cohorts_beyond_the_limit_are_put_together_the_same_in_one_pass_and_in_many() -> None:
+    rng = np.random.default_rng(4)
+    users = [f"user {i}" for i in rng.integers(0, 5 * MAX_NEW_GROUPS, 4_000)]
+    batch = pa.record_batch({"region": users, "visits": rng.integers(0, 12, 4_000)})
+    known = frozenset({("user 7",), ("user 8",)})
+    plan = Plan(
+        grids={"visits": PLAN.grids["visits"]},
+        dimensions=(("region",),),
+        known={("region",): known},
+    )
+    everybody, whole = profile(plan, [batch])
+    assert len(whole.new) == MAX_NEW_GROUPS
+    assert set(whole.groups) == known | whole.new | {(OTHERS,)}
+    assert whole.rows.sum() == everybody.rows[0] == 4_000
+    for step in (100, 900):
+        parts = [batch.slice(i, step) for i in range(0, 4_000, step)]
+        assert_same(profile(plan, parts)[1], whole)
+        pieces = [profile(plan, [part])[1] for part in parts]
+        assert_same(reduce(lambda a, b: a + b, pieces), whole)
+        assert_same(merge([decode(encode(piece)) for piece in pieces[::-1]]), whole)

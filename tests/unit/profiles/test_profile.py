@@ -5,12 +5,12 @@ import pyarrow as pa
 import pytest
 from numpy.testing import assert_array_equal
 
-from profiles import moments as moments_module
-from profiles import profile as profile_module
+from profiles.counting import profile
 from profiles.grids import categorical_grid
-from profiles.profile import NO_VALUE, Plan, profile
+from profiles.names import Names
+from profiles.profile import NO_VALUE, Plan
 from profiles.values import labels
-from tests.support.profiles import assert_same, counts_on, grid_of, union
+from tests.support.profiles import counts_on, grid_of, union
 
 GRID = grid_of(np.arange(10.0))
 COLOURS = categorical_grid([labels(pa.array(["red", "green", "red"]), "string")], "string")
@@ -121,7 +121,7 @@ def test_values_the_baseline_does_not_know_are_named_with_their_rows() -> None:
     batch = pa.record_batch({"colour": ["red", "blue", "blue", None, "grey"]})
     plan = Plan(grids={"colour": COLOURS}, dimensions=(("colour",),))
     everybody, by_colour = profile(plan, [batch, batch])
-    assert everybody.unseen == {"colour": {"blue": 4, "grey": 2}}
+    assert everybody.unseen == {"colour": Names(rows={"blue": 4, "grey": 2})}
     assert by_colour.unseen == {}
     assert everybody.columns["colour"].counts[0, COLOURS.unseen] == 6
 
@@ -129,14 +129,3 @@ def test_values_the_baseline_does_not_know_are_named_with_their_rows() -> None:
 def test_a_plan_without_columns_counts_rows() -> None:
     (found,) = profile(Plan(grids={}), [pa.record_batch({"x": [1, 2]})])
     assert found.rows.tolist() == [2]
-
-
-def test_columns_taken_in_blocks_are_counted_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    rng = np.random.default_rng(5)
-    batch = pa.record_batch({f"x{i}": rng.integers(0, 12, 50).astype(float) for i in range(7)})
-    plan = Plan(grids=dict.fromkeys(batch.schema.names, GRID), dimensions=(("x0",),))
-    whole = profile(plan, [batch])
-    for module in (moments_module, profile_module):
-        monkeypatch.setattr(module, "BLOCK", 250)
-    for a, b in zip(profile(plan, [batch]), whole, strict=True):
-        assert_same(a, b, moments="exact")

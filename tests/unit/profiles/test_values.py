@@ -13,8 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from profiles.counting import profile
 from profiles.grids import categorical_grid, numeric_grid
-from profiles.profile import Plan, profile
+from profiles.profile import Plan
 from profiles.values import (
     MAX_LABEL,
     MISMATCH,

@@ -1,0 +1,396 @@
+"""Rows to profiles: every row is read once, binned once, and counted along every dimension.
+
+A row's place is its window and its cohort. All places of one dimension share one table of counts,
+so many windows are counted in one pass, and everybody is the sum over the cohorts.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from profiles.errors import InvalidWindow
+from profiles.grids import CategoricalGrid, NumericGrid
+from profiles.kernel import kernel
+from profiles.moments import Moments, beside, empty, joined, pooled
+from profiles.names import Names, gather
+from profiles.profile import (
+    EVERYBODY,
+    MAX_KNOWN_GROUPS,
+    NO_VALUE,
+    ColumnProfile,
+    Dimension,
+    Group,
+    Ints,
+    Plan,
+    Profile,
+    kept_groups,
+    nothing,
+    others_of,
+)
+from profiles.values import PRESENT, ValueType, entries, floats, labels, type_of
+from profiles.windows import Window
+
+Codes = npt.NDArray[np.uint16]
+Places = npt.NDArray[np.int32]
+Floats = npt.NDArray[np.float64]
+
+DENSE = 1 << 20  # places that may be told apart by a table; beyond it they are sorted
+
+
+def profile(plan: Plan, batches: Iterable[pa.RecordBatch]) -> tuple[Profile, ...]:
+    """Profile the rows of one window: everybody, then each cohort dimension of the plan.
+
+    A column of the plan that a batch does not have counts as missing in all its rows. Memory holds
+    one batch and one profile, however many batches there are.
+    """
+    tally = _Tally(plan, 1)
+    for batch in batches:
+        if batch.num_rows:
+            tally.add(batch, np.zeros(batch.num_rows, np.int64))
+    return tally.profiles(0)
+
+
+def profile_windows(
+    plan: Plan, batches: Iterable[pa.RecordBatch], windows: Sequence[Window], *, time: str
+) -> list[tuple[Profile, ...]]:
+    """Profile the rows of several windows in one pass; for each what `profile` gives for its rows.
+
+    Parameters
+    ----------
+    windows : sequence of Window
+        In order, none overlapping.
+    time : str
+        The column [timestamp, UTC] that tells which window a row is of.
+
+    Raises
+    ------
+    InvalidWindow
+        If a row lies in none of them.
+    """
+    tally = _Tally(plan, len(windows))
+    starts, ends = (
+        np.array([getattr(window, edge).replace(tzinfo=None) for window in windows], "M8[us]")
+        for edge in ("start", "end")
+    )
+    for batch in batches:
+        if batch.num_rows:
+            at = batch.column(time).to_numpy(zero_copy_only=False).astype("M8[us]")
+            window = np.searchsorted(starts, at, side="right") - 1
+            if (window < 0).any() or (at >= ends[window]).any():
+                raise InvalidWindow("a row lies in none of the windows that were asked for")
+            tally.add(batch, window)
+    return [tally.profiles(window) for window in range(len(windows))]
+
+
+def known_groups(batches: Iterable[pa.RecordBatch], dimension: Dimension) -> frozenset[Group]:
+    """Return the cohorts of a baseline that get a group of their own: the 1,000 largest."""
+    rows: Counter[Group] = Counter()
+    for batch in batches:
+        keys = [_cohort_labels(_column(batch, name)) for name in dimension]
+        ids, groups = _combined(keys, batch.num_rows)
+        for group, count in zip(
+            groups, np.bincount(ids, minlength=len(groups)).tolist(), strict=True
+        ):
+            if count:
+                rows[group] += count
+    largest = sorted(rows, key=lambda group: (-rows[group], group))
+    return frozenset(largest[:MAX_KNOWN_GROUPS])
+
+
+class _Tally:
+    """Counts batches into the places of all dimensions."""
+
+    def __init__(self, plan: Plan, windows: int) -> None:
+        self._plan = plan
+        grids = list(plan.grids.values())
+        ends = np.cumsum([grid.bins for grid in grids], dtype=np.intp)
+        self._at = [int(end) - grid.bins for end, grid in zip(ends, grids, strict=True)]
+        self._numeric = [name for name, grid in plan.grids.items() if isinstance(grid, NumericGrid)]
+        width = int(ends[-1]) if grids else 0
+        dimensions = plan.dimensions or (EVERYBODY,)
+        self._along = [
+            _Along(d, plan.known.get(d, frozenset()), windows, width, len(self._numeric))
+            for d in dimensions
+        ]
+        self._windows = windows
+        self._unseen: list[dict[str, Names]] = [{} for _ in range(windows)]
+        self._rare: list[dict[str, Names]] = [{} for _ in range(windows)]
+
+    def add(self, batch: pa.RecordBatch, window: npt.NDArray[np.int64]) -> None:
+        """Count rows, each in the window of its number."""
+        names = dict.fromkeys(name for along in self._along for name in along.dimension)
+        keys = {name: _cohort_labels(_column(batch, name)) for name in names}
+        placed = [along.place(keys, window) for along in self._along]
+        do = kernel()
+        for at, (name, grid) in zip(self._at, self._plan.grids.items(), strict=True):
+            array = _column(batch, name)
+            if isinstance(grid, NumericGrid):
+                values, mismatch = floats(array)
+                codes = do.bins(values, grid.cells, grid.missing)
+                if mismatch is not None:
+                    codes[mismatch] = grid.mismatch
+                for rows in placed:
+                    rows.moments.append(
+                        do.moments(values, codes, grid.values, rows.local, len(rows.slots))
+                    )
+            else:
+                codes = self._categories(name, grid, array, window)
+            for along, rows in zip(self._along, placed, strict=True):
+                do.count(codes, grid.bins, rows.local, rows.slots, along.counts, at)
+        for along, rows in zip(self._along, placed, strict=True):
+            along.add(rows)
+
+    def profiles(self, window: int) -> tuple[Profile, ...]:
+        """Return the profiles of one window: everybody, then each dimension of the plan."""
+        first = self._along[0]
+        groups, slots = first.groups(window)
+        if not groups:
+            return tuple(nothing(self._plan, d) for d in (EVERYBODY, *self._plan.dimensions))
+        everybody = Profile(
+            dimension=EVERYBODY,
+            groups=((),),
+            rows=first.rows[slots].sum(keepdims=True),
+            columns=self._columns(
+                first.counts[slots].sum(axis=0, keepdims=True),
+                [
+                    pooled([(of, np.zeros(len(slots), np.intp))], 1)
+                    for of in first.moments_at(slots)
+                ],
+            ),
+            unseen=dict(sorted(self._unseen[window].items())),
+            rare=dict(sorted(self._rare[window].items())),
+        )
+        return (
+            everybody,
+            *(self._cohorts(along, window) for along in self._along if along.dimension),
+        )
+
+    def _cohorts(self, along: _Along, window: int) -> Profile:
+        groups, slots = along.groups(window)
+        return Profile(
+            dimension=along.dimension,
+            groups=groups,
+            rows=along.rows[slots],
+            columns=self._columns(along.counts[slots], along.moments_at(slots)),
+            new=along.new[window],
+        )
+
+    def _columns(self, counts: Ints, moments: Sequence[Moments]) -> dict[str, ColumnProfile]:
+        of = dict(zip(self._numeric, moments, strict=True))
+        return {
+            name: ColumnProfile(
+                grid=grid.id, counts=counts[:, at : at + grid.bins], moments=of.get(name)
+            )
+            for at, (name, grid) in zip(self._at, self._plan.grids.items(), strict=True)
+        }
+
+    def _categories(
+        self, name: str, grid: CategoricalGrid, array: pa.Array, window: npt.NDArray[np.int64]
+    ) -> Codes:
+        """Return the bin of every row; names without a bin of their own are noted."""
+        index: npt.NDArray[np.integer[Any]]
+        read = entries(array, grid.values_are)
+        if read is None:
+            named = labels(array, grid.values_are)
+            codes, index, of = grid.codes(named).astype(np.uint16), named.codes, named.names
+        else:
+            bins, of = grid.bins_of(read.names), tuple(name or "" for name in read.names)
+            codes, index = bins[read.index], read.index
+        for kind, noted in ((grid.unseen, self._unseen), (grid.other, self._rare)):
+            rows = np.flatnonzero(codes == kind)
+            if len(rows):
+                _note(noted, name, of, window[rows] * len(of) + index[rows])
+        return codes
+
+
+def _note(
+    noted: list[dict[str, Names]], column: str, names: Sequence[str], cells: npt.NDArray[np.int64]
+) -> None:
+    """Add the rows of a column's names, each numbered by its window and name."""
+    cell, count = np.unique(cells, return_counts=True)
+    found: dict[int, dict[str, int]] = {}
+    for one, rows in zip(cell.tolist(), count.tolist(), strict=True):
+        window, name = divmod(one, len(names))
+        of = found.setdefault(window, {})
+        of[names[name]] = of.get(names[name], 0) + rows
+    for window, of in found.items():
+        known = noted[window].get(column, Names())
+        noted[window][column] = gather((known, Names(rows=of)))
+
+
+@dataclass(kw_only=True)
+class _Placed:
+    """Where the rows of one batch go along one dimension.
+
+    Attributes
+    ----------
+    local : int32 [n]
+        The place of every row among those the batch has.
+    slots : int [L]
+        Where those places lie in the table of the dimension.
+    moments : list of (n, mean, M2, smallest, largest), each [L]
+        Of the numeric columns so far.
+    """
+
+    local: Places
+    slots: npt.NDArray[np.intp]
+    rows: Ints
+    moments: list[tuple[Ints, Floats, Floats, Floats, Floats]] = field(default_factory=list)
+
+
+class _Along:
+    """The counts along one dimension: a row of the table for each cohort of each window."""
+
+    def __init__(
+        self, dimension: Dimension, known: frozenset[Group], windows: int, width: int, numeric: int
+    ) -> None:
+        self.dimension = dimension
+        self._others = others_of(dimension)
+        self._known = known | {self._others}
+        self.new: list[frozenset[Group]] = [frozenset()] * windows
+        self._slots: list[dict[Group, int]] = [{} for _ in range(windows)]
+        self._free: list[int] = []
+        self._used = 0
+        self.rows = np.zeros(0, np.int64)
+        self.counts = np.zeros((0, width), np.int64)
+        self.moments = empty((numeric, 0))
+
+    def groups(self, window: int) -> tuple[tuple[Group, ...], list[int]]:
+        """Return the cohorts of a window, sorted, and where they lie in the table."""
+        slots = self._slots[window]
+        groups = tuple(sorted(slots))
+        return groups, [slots[group] for group in groups]
+
+    def moments_at(self, slots: list[int]) -> list[Moments]:
+        """Return the moments of each numeric column at some places."""
+        part = self.moments[:, slots]
+        return [part[at] for at in range(len(part.n))]
+
+    def place(self, keys: Mapping[str, _Keys], window: npt.NDArray[np.int64]) -> _Placed:
+        """Find the place of every row; the table grows by those that are new."""
+        ids, names = _combined([keys[name] for name in self.dimension], len(window))
+        cell = window * len(names) + ids
+        present, at = _numbered(cell, len(self._slots) * len(names))
+        wanted: dict[int, list[Group]] = {}
+        for one in present.tolist():
+            wanted.setdefault(one // len(names), []).append(names[one % len(names)])
+        found = [slot for of, groups in wanted.items() for slot in self._slots_of(of, groups)]
+        slots, again = np.unique(np.array(found, np.intp), return_inverse=True)
+        local = again.astype(np.int32)[at]
+        self._make_room()
+        rows = np.bincount(local, minlength=len(slots)).astype(np.int64)
+        return _Placed(local=local, slots=slots, rows=rows)
+
+    def add(self, placed: _Placed) -> None:
+        """Add the rows and moments of a batch; its counts are in the table already."""
+        slots = placed.slots
+        self.rows[slots] += placed.rows
+        if placed.moments:
+            n, mean, m2, low, high = (np.array(of) for of in zip(*placed.moments, strict=True))
+            part = Moments(n=n, mean=mean, m2=m2, low=low + 0.0, high=high + 0.0)
+            self._set_moments(slots, joined(self.moments[:, slots], part))
+
+    def _slots_of(self, window: int, groups: list[Group]) -> list[int]:
+        if self.dimension:
+            fresh = frozenset(groups) - self._known - self.new[window]
+            if fresh:
+                kept = kept_groups(self.new[window] | fresh)
+                dropped, self.new[window] = self.new[window] - kept, kept
+                for group in sorted(dropped):
+                    self._fold(window, group)
+            own = self._known | self.new[window]
+            groups = [group if group in own else self._others for group in groups]
+        return [self._slot(window, group) for group in groups]
+
+    def _slot(self, window: int, group: Group) -> int:
+        slots = self._slots[window]
+        if group not in slots:
+            if not self._free:
+                self._free.append(self._used)
+                self._used += 1
+            slots[group] = self._free.pop()
+        return slots[group]
+
+    def _fold(self, window: int, group: Group) -> None:
+        """Put a cohort, counted by itself so far, among the others."""
+        source, target = self._slots[window].pop(group), self._slot(window, self._others)
+        self._make_room()
+        for table in (self.rows, self.counts):
+            table[target] += table[source]
+            table[source] = 0
+        nowhere = empty((self.moments.n.shape[0], 1))
+        both = joined(self.moments[:, [source]], self.moments[:, [target]])
+        self._set_moments(np.array([target]), both)
+        self._set_moments(np.array([source]), nowhere)
+        self._free.append(source)
+
+    def _set_moments(self, slots: npt.NDArray[np.intp], part: Moments) -> None:
+        for name in ("n", "mean", "m2", "low", "high"):
+            getattr(self.moments, name)[:, slots] = getattr(part, name)
+
+    def _make_room(self) -> None:
+        more = self._used - len(self.rows)
+        if more <= 0:
+            return
+        more = max(more, len(self.rows) // 2)
+        self.rows = np.concatenate((self.rows, np.zeros(more, np.int64)))
+        self.counts = np.concatenate(
+            (self.counts, np.zeros((more, self.counts.shape[1]), np.int64))
+        )
+        self.moments = beside(self.moments, empty((self.moments.n.shape[0], more)))
+
+
+_Keys = tuple[npt.NDArray[np.int64], tuple[str, ...]]  # the cohort of every row, and their names
+
+
+def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
+    at = batch.schema.get_field_index(name)
+    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)
+
+
+def _cohort_labels(array: pa.Array) -> _Keys:
+    """Return the cohort of every row as a code, and the names of the codes, each once.
+
+    Missing has a name, which it shares with rows that hold that very text; where types are mixed,
+    each value is named as its own type is.
+    """
+    mixed: tuple[ValueType, ...] = ("number", "string", "boolean")
+    only = type_of(array.type)
+    place = {NO_VALUE: 0}
+    cohorts = np.zeros(len(array), np.int64)
+    for of in mixed if pa.types.is_union(array.type) else (only,) if only else ():
+        read = labels(array, of)
+        codes = np.array([place.setdefault(name, len(place)) for name in read.names] or [0])
+        cohorts = np.where(read.mark == PRESENT, codes[read.codes], cohorts)
+    return cohorts, tuple(place)
+
+
+def _combined(keys: Sequence[_Keys], n: int) -> tuple[npt.NDArray[np.int64], Sequence[Group]]:
+    """Return the group of every row as a code, and the groups of the codes."""
+    if len(keys) == 1:
+        codes, names = keys[0]
+        return codes, [(name,) for name in names]
+    combined, groups = np.zeros(n, np.int64), [()]
+    for codes, names in keys:
+        present, combined = np.unique(combined * len(names) + codes, return_inverse=True)
+        groups = [(*groups[one // len(names)], names[one % len(names)]) for one in present.tolist()]
+    return combined, groups
+
+
+def _numbered(
+    codes: npt.NDArray[np.int64], size: int
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Return the codes that occur, sorted, and where among them each row's code stands."""
+    if size > DENSE:
+        return np.unique(codes, return_inverse=True)
+    present = np.flatnonzero(np.bincount(codes, minlength=size))
+    at = np.zeros(size, np.int64)
+    at[present] = np.arange(len(present))
+    return present, at[codes]
