@@ -19,7 +19,7 @@ from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
 from profiles.kernel import kernel
 from profiles.moments import Moments, beside, empty, joined, pooled
-from profiles.names import Names, gather
+from profiles.names import Gathering
 from profiles.profile import (
     EVERYBODY,
     MAX_KNOWN_GROUPS,
@@ -34,7 +34,7 @@ from profiles.profile import (
     nothing,
     others_of,
 )
-from profiles.values import PRESENT, ValueType, entries, floats, labels, type_of
+from profiles.values import PRESENT, Entries, ValueType, entries, floats, labels, type_of
 from profiles.windows import Window
 
 Codes = npt.NDArray[np.uint16]
@@ -120,8 +120,10 @@ class _Tally:
             for d in dimensions
         ]
         self._windows = windows
-        self._unseen: list[dict[str, Names]] = [{} for _ in range(windows)]
-        self._rare: list[dict[str, Names]] = [{} for _ in range(windows)]
+        self._unseen: list[dict[str, Gathering]] = [{} for _ in range(windows)]
+        self._rare: list[dict[str, Gathering]] = [{} for _ in range(windows)]
+        self._last: dict[str, Entries] = {}  # batches of a file mostly share their dictionary
+        self._bins: dict[str, Codes] = {}
 
     def add(self, batch: pa.RecordBatch, window: npt.NDArray[np.int64]) -> None:
         """Count rows, each in the window of its number."""
@@ -164,8 +166,8 @@ class _Tally:
                     for of in first.moments_at(slots)
                 ],
             ),
-            unseen=dict(sorted(self._unseen[window].items())),
-            rare=dict(sorted(self._rare[window].items())),
+            unseen={c: of.names() for c, of in sorted(self._unseen[window].items())},
+            rare={c: of.names() for c, of in sorted(self._rare[window].items())},
         )
         return (
             everybody,
@@ -196,13 +198,15 @@ class _Tally:
     ) -> Codes:
         """Return the bin of every row; names without a bin of their own are noted."""
         index: npt.NDArray[np.integer[Any]]
-        read = entries(array, grid.values_are)
+        read = entries(array, grid.values_are, self._last.get(name))
         if read is None:
             named = labels(array, grid.values_are)
             codes, index, of = grid.codes(named).astype(np.uint16), named.codes, named.names
         else:
-            bins, of = grid.bins_of(read.names), tuple(name or "" for name in read.names)
-            codes, index = bins[read.index], read.index
+            if name not in self._last or self._last[name].names is not read.names:
+                self._bins[name] = grid.bins_of(read.names)
+            self._last[name] = read
+            codes, index, of = self._bins[name][read.index], read.index, read.names
         for kind, noted in ((grid.unseen, self._unseen), (grid.other, self._rare)):
             rows = np.flatnonzero(codes == kind)
             if len(rows):
@@ -211,18 +215,18 @@ class _Tally:
 
 
 def _note(
-    noted: list[dict[str, Names]], column: str, names: Sequence[str], cells: npt.NDArray[np.int64]
+    noted: list[dict[str, Gathering]],
+    column: str,
+    names: Sequence[str | None],
+    cells: npt.NDArray[np.int64],
 ) -> None:
     """Add the rows of a column's names, each numbered by its window and name."""
-    cell, count = np.unique(cells, return_counts=True)
-    found: dict[int, dict[str, int]] = {}
-    for one, rows in zip(cell.tolist(), count.tolist(), strict=True):
-        window, name = divmod(one, len(names))
-        of = found.setdefault(window, {})
-        of[names[name]] = of.get(names[name], 0) + rows
-    for window, of in found.items():
-        known = noted[window].get(column, Names())
-        noted[window][column] = gather((known, Names(rows=of)))
+    present, at = _numbered(cells, len(noted) * len(names))
+    for cell, rows in zip(present.tolist(), np.bincount(at).tolist(), strict=True):
+        window, entry = divmod(cell, len(names))
+        if column not in noted[window]:
+            noted[window][column] = Gathering()
+        noted[window][column].add(names[entry] or "", rows)
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,9 @@ import numpy as np
 import numpy.typing as npt
 
 from profiles.errors import InvalidGrid
+from profiles.kernel import kernel
 from profiles.kernel.cells import Cells, cells
+from profiles.ranks import distinct, ranked
 from profiles.values import PRESENT, Labels, Numbers, ValueType
 
 Floats = npt.NDArray[np.float64]
@@ -97,9 +99,7 @@ class NumericGrid:
     @cached_property
     def single(self) -> npt.NDArray[np.bool_]:
         """Which bins [k + 1] hold one float only, so that no order within them is lost."""
-        inner = self.edges[1:] == np.nextafter(self.edges[:-1], np.inf)
-        last = self.edges[-1] == np.finfo(float).max  # no float comes after it
-        return np.concatenate(([False], inner, [last]))
+        return _single(self.edges)
 
     @cached_property
     def outside(self) -> npt.NDArray[np.bool_]:
@@ -246,26 +246,27 @@ def numeric_grid(columns: Sequence[Numbers]) -> NumericGrid:
         If no row holds a finite number.
     """
     finite = [column.values[column.mark == PRESENT] for column in columns]
-    values, counts = np.unique(np.concatenate(finite or [np.zeros(0)]), return_counts=True)
-    values = np.where(values == 0.0, 0.0, values)  # −0.0 and 0.0 are one value
-    if len(values) == 0:
+    values = np.concatenate(finite or [np.zeros(0)]) + 0.0  # −0.0 and 0.0 are one value
+    n = len(values)
+    if n == 0:
         raise InvalidGrid("no row of the baseline holds a finite number, nothing to bin")
-    mass = counts / counts.sum()
-    atoms = _atoms(values, mass)
-    edges = np.concatenate((atoms, _after(atoms)))
-    if len(atoms) < len(values):
-        shares = np.arange(EQUAL_MASS) / EQUAL_MASS
-        ends = _after(values[-1:])
-        edges = np.concatenate((edges, _quantiles(values, counts, shares), ends))
-    edges = np.unique(np.concatenate((edges, _tails(values, counts))))
-    edges = edges[np.isfinite(edges)] + 0.0  # no edge is −0.0, which not every store keeps
-    bins = np.searchsorted(edges, values, side="right")
-    coarse = _coarse(np.bincount(bins, weights=counts, minlength=len(edges) + 1))
+    shares = np.concatenate((np.arange(EQUAL_MASS) / EQUAL_MASS, [0.1, 0.9, 1.0]))
+    ranks = np.maximum(np.ceil(shares * n - 1e-9).astype(np.int64), 1) - 1
+    (*quantiles, low, high, largest), heavy = ranked(values, ranks, HEAVY * n)
+    few = distinct(values, EXACT)
+    atoms = heavy if few is None else few
+    ends = _after(np.array([largest]))
+    edges = np.concatenate((atoms, _after(atoms), _tails(quantiles[0], low, high, largest)))
+    if few is None:
+        edges = np.concatenate((edges, quantiles, ends))
+    edges = np.unique(edges[np.isfinite(edges)]) + 0.0  # no edge is −0.0, not every store keeps it
+    weight, centres = _centres(edges, values)
+    coarse = _coarse(weight)
     return NumericGrid(
         edges=edges,
-        low=float(values[0]),
-        high=float(values[-1]),
-        centres=_centres(edges, values, counts),
+        low=float(quantiles[0]),
+        high=float(largest),
+        centres=centres,
         coarse=coarse,
         coarse_bins=int(coarse.max()) + 1,
     )
@@ -303,40 +304,36 @@ def _digest(content: dict[str, Any]) -> str:
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()
 
 
-def _atoms(values: Floats, mass: Floats) -> Floats:
-    return values if len(values) <= EXACT else values[mass >= HEAVY]
-
-
 def _after(values: Floats) -> Floats:
     """Return the next float after each, inf after the largest."""
     with np.errstate(over="ignore"):
         return np.nextafter(values, np.inf)
 
 
-def _quantiles(values: Floats, counts: Ints, at: Floats) -> Floats:
-    """Return values at cumulative shares `at`: each is a value of the data, never in between."""
-    cumulative = np.cumsum(counts)
-    ranks = np.ceil(at * cumulative[-1] - 1e-9)
-    picked: Floats = values[np.minimum(np.searchsorted(cumulative, ranks), len(values) - 1)]
-    return picked
-
-
-def _tails(values: Floats, counts: Ints) -> Floats:
-    low, high = _quantiles(values, counts, np.array([0.1, 0.9]))
+def _tails(smallest: float, low: float, high: float, largest: float) -> Floats:
+    """Lay edges beyond both ends, in units of the middle 80 % from `low` to `high`."""
     with np.errstate(over="ignore"):
-        span = (high - low) or (values[-1] - values[0]) or abs(values[0]) or 1.0
+        span = (high - low) or (largest - smallest) or abs(smallest) or 1.0
         steps = np.array(TAIL) * span
-        return np.concatenate((values[0] - steps, _after(values[-1:]) + steps))
+        return np.concatenate((smallest - steps, _after(np.array([largest])) + steps))
 
 
-def _centres(edges: Floats, values: Floats, counts: Ints) -> Floats:
-    """Mean of the baseline in each bin, the midpoint where it has no row, the edge where open."""
-    bins = np.searchsorted(edges, values, side="right")
-    weight = np.bincount(bins, weights=counts, minlength=len(edges) + 1)
-    mean = np.bincount(bins, weights=values * (counts / weight[bins]), minlength=len(edges) + 1)
+def _centres(edges: Floats, values: Floats) -> tuple[Ints, Floats]:
+    """Return the baseline's rows in each bin, and their mean; the midpoint where it has none."""
+    codes = kernel().bins(values, cells(edges), len(edges) + 1)
+    weight = np.bincount(codes, minlength=len(edges) + 1)
+    # divided first: the sum of large values may pass the largest float
+    mean = np.bincount(codes, weights=values / weight[codes], minlength=len(edges) + 1)
     left = np.concatenate((edges[:1], edges))
     right = np.concatenate((edges, edges[-1:]))
-    return np.clip(np.where(weight > 0, mean, left / 2 + right / 2), left, right) + 0.0
+    mean = np.where(_single(edges), left, np.where(weight > 0, mean, left / 2 + right / 2))
+    return weight, np.clip(mean, left, right) + 0.0
+
+
+def _single(edges: Floats) -> npt.NDArray[np.bool_]:
+    inner = edges[1:] == np.nextafter(edges[:-1], np.inf)
+    last = edges[-1] == np.finfo(float).max  # no float comes after it
+    return np.concatenate(([False], inner, [last]))
 
 
 def _coarse(weight: npt.NDArray[Any]) -> Ints:

@@ -61,6 +61,23 @@ def gather(parts: Iterable[Names]) -> Names:
     )
 
 
+class Gathering:
+    """Names as they come in, in little memory."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] = {}
+        self._sampled = False
+
+    def add(self, name: str, rows: int) -> None:
+        self._rows[name] = self._rows.get(name, 0) + rows
+        if len(self._rows) > 8 * MAX_NAMES:
+            found = self.names()
+            self._rows, self._sampled = dict(found.rows), found.sampled
+
+    def names(self) -> Names:
+        return gather((Names(rows=self._rows, sampled=self._sampled),))
+
+
 def smallest(names: Iterable[str], most: int) -> set[str]:
     """Return the names, at most so many, whose hashes are smallest."""
     return set(sorted(names, key=hash_of)[:most])

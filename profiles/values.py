@@ -80,10 +80,13 @@ class Entries:
     names : tuple of str or None
         The label of every entry, None where it is missing; a label may stand there twice. The last
         entry is always missing.
+    source : Array
+        The values that the entries were named by.
     """
 
     index: npt.NDArray[np.integer[Any]]
     names: tuple[str | None, ...]
+    source: pa.Array
 
 
 def floats(array: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None]:
@@ -112,25 +115,34 @@ def numbers(array: pa.Array) -> Numbers:
     if pa.types.is_union(array.type):
         return _union_numbers(array)
     values, mismatch = floats(array)
-    present = np.isfinite(values)
-    mark = np.select(
-        [present, np.isnan(values)], [np.uint8(PRESENT), np.uint8(MISSING)], np.uint8(NON_FINITE)
-    )
+    mark = np.zeros(len(values), np.uint8)
+    absent = np.flatnonzero(~np.isfinite(values))
+    if len(absent):
+        mark[absent] = np.where(np.isnan(values[absent]), MISSING, NON_FINITE)
+        values = values.copy()
+        values[absent] = 0.0
     if mismatch is not None:
         mark[mismatch] = MISMATCH
-    return Numbers(values=values if present.all() else np.where(present, values, 0.0), mark=mark)
+    return Numbers(values=values, mark=mark)
 
 
-def entries(array: pa.Array, of: ValueType) -> Entries | None:
-    """Read a column as its distinct labels; None where its type is another, or mixed."""
+def entries(array: pa.Array, of: ValueType, last: Entries | None = None) -> Entries | None:
+    """Read a column as its distinct labels; None where its type is another, or mixed.
+
+    With the entries of the batch before, those are not named again where they are the same.
+    """
     if pa.types.is_union(array.type) or type_of(array.type) != of:
         return None
     encoded = _encoded(array)
-    names = tuple(map(_label, _plain(encoded.dictionary)))
+    source = encoded.dictionary
+    if last is not None and source.equals(last.source):
+        names, source = last.names, last.source
+    else:
+        names = (*map(_label, _plain(source)), None)
     indices = encoded.indices
     if indices.null_count:
-        indices = indices.cast(pa.int64()).fill_null(len(names))
-    return Entries(index=indices.to_numpy(zero_copy_only=False), names=(*names, None))
+        indices = indices.cast(pa.int64()).fill_null(len(names) - 1)
+    return Entries(index=indices.to_numpy(zero_copy_only=False), names=names, source=source)
 
 
 def labels(array: pa.Array, of: ValueType) -> Labels:
