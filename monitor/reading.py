@@ -25,6 +25,7 @@ from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
 from profiles.grids import Grid
 from profiles.profile import Dimension, Group, Profile, merge
+from profiles.rolling import Sliding
 from profiles.windows import Window, floor, format_width
 
 MOST_NAMED = 10
@@ -89,17 +90,19 @@ def drift_records(
     column: str | None = None,
     cohort: tuple[tuple[str, str], ...] | None = None,
     width: timedelta | None = None,
+    step: timedelta | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record for each window, group and column, oldest first.
 
-    A width wider than the stored one merges stored windows; the last may be partly filled.
+    A width wider than the stored one merges stored windows; the last may be partly filled. With a
+    step, windows of the width end at every step and overlap; the first is the first full one.
 
     Raises
     ------
     StoreError
         If nothing is stored for the model.
     ConfigError
-        If a name is unknown, or the width is no multiple of the stored one.
+        If a name is unknown, or the width or the step is no multiple of the stored width.
     """
     baseline_id = baselines.current(engine, name)
     extent = results.extent(engine, name)
@@ -108,9 +111,14 @@ def drift_records(
     baseline = baselines.load(engine, baseline_id)
     stored = config.models[name].window
     width = width or stored
-    if width % stored:
+    for flag, given in (("--window", width), ("--step", step or width)):
+        if given % stored:
+            raise ConfigError(
+                f"{flag} {format_width(given)} is no multiple of the stored {format_width(stored)}"
+            )
+    if step is not None and width % step:
         raise ConfigError(
-            f"--window {format_width(width)} is no multiple of the stored {format_width(stored)}"
+            f"--window {format_width(width)} is no multiple of --step {format_width(step)}"
         )
     columns = _columns(baseline, column)
     dimensions = _dimensions(baseline, cohort)
@@ -121,7 +129,8 @@ def drift_records(
     span, keep = Window(start=first, end=last), frozenset(columns)
     read = results.together(engine, name, baseline_id, dimensions, span, columns=keep)
     found = False
-    for window, profiles in _merged(read, width):
+    merged = _merged(read, step or width)
+    for window, profiles in merged if step is None else _slid(merged, width, first):
         for profile in profiles:
             for record in _records(name, baseline, window, profile, columns=columns, only=only):
                 found = True
@@ -176,6 +185,20 @@ def _merged(
             of_dimension.setdefault(part.profile.dimension, []).append(part.profile)
         window = Window(start=start, end=start + width)
         yield window, [p[0] if len(p) == 1 else merge(p) for p in of_dimension.values()]
+
+
+def _slid(
+    merged: Iterator[tuple[Window, list[Profile]]], width: timedelta, first: datetime
+) -> Iterator[tuple[Window, list[Profile]]]:
+    """Merge what lies in the `width` that ends with each step, each dimension by itself."""
+    sliding: dict[Dimension, Sliding] = {}
+    for step, profiles in merged:
+        window = Window(start=step.end - width, end=step.end)
+        found = [
+            sliding.setdefault(part.dimension, Sliding(width)).push(step, part) for part in profiles
+        ]
+        if window.start >= first:
+            yield window, found
 
 
 def _records(

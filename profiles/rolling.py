@@ -1,19 +1,74 @@
-"""Sums over the last windows, kept up by adding the newest and taking away the oldest."""
+"""Sums over the last windows, of any width, from stored profiles and never from rows."""
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime, timedelta
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from profiles.moments import Moments, pooled
-from profiles.profile import Dimension, Group, Profile
+from profiles.profile import Dimension, Group, Profile, merge
 from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
+
+
+Number = TypeVar("Number", np.int64, np.float64)
+
+
+def rolled(values: npt.NDArray[Number], width: int) -> npt.NDArray[Number]:
+    """Sum the last `width` entries along the first axis at each of them, by prefix sums.
+
+    Where fewer came before, those there are. Integers are exact.
+    """
+    total: npt.NDArray[Number] = np.cumsum(values, axis=0, dtype=values.dtype)
+    total[width:] = total[width:] - total[:-width]
+    return total
+
+
+class Sliding:
+    """The merge of the profiles of the last `over`, along one dimension, whole and at any step.
+
+    Merging cannot be undone, so two stacks are kept: the newer profiles with their merge, and the
+    merges of the older ones with all that follow them. Each profile is merged three times at most,
+    however wide the span.
+
+    Parameters
+    ----------
+    over : timedelta
+        Width of the span that ends with the newest window.
+    """
+
+    def __init__(self, over: timedelta) -> None:
+        self._over = over
+        self._old: list[tuple[datetime, Profile]] = []  # newest first
+        self._new: list[tuple[datetime, Profile]] = []
+        self._sum: Profile | None = None  # of the new ones
+
+    def push(self, window: Window, profile: Profile) -> Profile:
+        """Add the next window; return the merge of those that begin within the span."""
+        self._new.append((window.start, profile))
+        self._sum = profile if self._sum is None else merge((self._sum, profile))
+        first = window.end - self._over
+        while self._old and self._old[-1][0] < first:
+            self._old.pop()
+        if not self._old and self._new[0][0] < first:
+            self._turn(first)
+        parts = [part for part in (self._old[-1][1] if self._old else None, self._sum) if part]
+        return parts[0] if len(parts) == 1 else merge(parts)
+
+    def _turn(self, first: datetime) -> None:
+        """Make the new ones the old ones, each merged with all that follow it."""
+        merged: Profile | None = None
+        for start, profile in reversed(self._new):
+            if start >= first:
+                merged = profile if merged is None else merge((profile, merged))
+                self._old.append((start, merged))
+        self._new, self._sum = [], None
 
 
 class RollingCounts:

@@ -74,6 +74,9 @@ def drift(
         str | None, typer.Option("--cohort", help="One cohort only, like origin=JFK.")
     ] = None,
     window: Annotated[str | None, typer.Option(help="Merge to this width: 1h, 1d, 7d.")] = None,
+    step: Annotated[
+        str | None, typer.Option(help="A window of that width ends at every step, as every 1h.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Every stored distance from the baseline, by window, column and cohort."""
@@ -92,6 +95,7 @@ def drift(
         column=column,
         cohort=cohort(group),
         width=width(window, "--window"),
+        step=width(step, "--step"),
     )
     if as_json:
         for record in records:

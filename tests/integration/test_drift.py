@@ -7,7 +7,8 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -269,6 +270,21 @@ def test_a_wider_window_is_the_merge_of_the_stored_ones(
         assert record["statistics"]["ks"]["distance"] == pytest.approx(exact, abs=1e-12)
 
 
+def test_windows_that_overlap_are_those_of_their_span(demo_store: DemoStore) -> None:
+    span = ("--from", "2025-03-05", "--to", "2025-03-09", "--column", "distance")
+    rolling = lines(demo_store, "drift", *span, "--window", "1d", "--step", "6h")
+    ends = sorted({window_of(record)[1] for record in rolling})
+    assert ends[0] == datetime(2025, 3, 6, tzinfo=UTC)
+    assert {b - a for a, b in pairwise(ends)} == {timedelta(hours=6)}
+    days = lines(demo_store, "drift", *span, "--window", "1d")
+    at_midnight = [record for record in rolling if window_of(record)[1].hour == 0]
+    for record, day in zip(at_midnight, days, strict=True):
+        assert record["n"] == day["n"]
+        assert (record["window"], record["cohort"]) == (day["window"], day["cohort"])
+        assert record["statistics"]["ks"] == day["statistics"]["ks"]
+        assert record["mean"] == pytest.approx(day["mean"], rel=1e-12)
+
+
 def test_a_span_a_column_and_a_cohort_narrow_it_down(demo_store: DemoStore) -> None:
     found = lines(
         demo_store, "drift", "--from", "2025-03-05", "--to", "2025-03-05T09:00:00Z",
@@ -289,6 +305,8 @@ def test_a_span_a_column_and_a_cohort_narrow_it_down(demo_store: DemoStore) -> N
         (("drift", "--model", "flight"), "did you mean 'flight-delay'?"),
         (("incidents", "--model", "flight"), "did you mean 'flight-delay'?"),
         (("drift", "--window", "4h"), "--window 4h is no multiple of the stored 3h"),
+        (("drift", "--window", "6h", "--step", "4h"), "--step 4h is no multiple of the stored 3h"),
+        (("drift", "--window", "9h", "--step", "6h"), "--window 9h is no multiple of --step 6h"),
         (("drift", "--from", "yesterday"), "--from 'yesterday' is no time"),
         (("drift", "--from", "2025-03-09", "--to", "2025-03-08"), "does not lie before"),
     ],

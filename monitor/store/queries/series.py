@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Container
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,13 +14,12 @@ from monitor.store import results
 from profiles.baseline import Baseline, position
 from profiles.grids import NumericGrid
 from profiles.profile import Dimension, Group
+from profiles.rolling import rolled
 from profiles.windows import Window, ceil, floor
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Times = npt.NDArray[np.datetime64]
-
-Number = TypeVar("Number", np.int64, np.float64)
 
 MAX_STEPS = 400  # about one cell a pixel or two on the widest sheet
 
@@ -66,14 +64,14 @@ class Series:
 
     def take(self, column: str, over: timedelta, at: slice) -> Ints:
         """Return counts [T, B] summed over the `over` that ends with each step of a slice."""
-        return _rolled(self.counts[column], self._width(over))[at]
+        return rolled(self.counts[column], self._width(over))[at]
 
     def rows_over(self, over: timedelta, at: slice) -> Ints:
-        return _rolled(self.rows, self._width(over))[at]
+        return rolled(self.rows, self._width(over))[at]
 
     def means(self, column: str, over: timedelta, at: slice) -> Means:
         """Return the rolling mean of a numeric column with its sampling error."""
-        n, first, second = (_rolled(part, self._width(over))[at] for part in self.sums[column])
+        n, first, second = (rolled(part, self._width(over))[at] for part in self.sums[column])
         with np.errstate(invalid="ignore", divide="ignore"):
             mean = np.where(n > 0, first / n, np.nan)
             variance = np.maximum(second - n * mean * mean, 0) / (n - 1)
@@ -140,13 +138,6 @@ def _empty(
         sums={name: np.zeros((3, size)) for name in numeric},
         centres={name: 0.0 if m is None else float(m.mean[0]) for name, m in moments.items()},
     )
-
-
-def _rolled(values: npt.NDArray[Number], width: int) -> npt.NDArray[Number]:
-    """Sum the last `width` entries along the first axis at each of them."""
-    total: npt.NDArray[Number] = np.cumsum(values, axis=0, dtype=values.dtype)
-    total[width:] = total[width:] - total[:-width]
-    return total
 
 
 def instant(moment: datetime) -> np.datetime64:

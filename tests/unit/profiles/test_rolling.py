@@ -9,8 +9,9 @@ import pytest
 from profiles.baseline import accept
 from profiles.counting import profile
 from profiles.profile import Profile, merge
-from profiles.rolling import RollingCounts
+from profiles.rolling import RollingCounts, Sliding, rolled
 from profiles.windows import Window
+from tests.support.profiles import assert_same
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -92,3 +93,22 @@ def test_nothing_is_known_before_the_first_window() -> None:
     rolling = RollingCounts((), COLUMNS, HOUR)
     assert rolling.counts("score") is None
     assert rolling.groups == ()
+
+
+@pytest.mark.parametrize("over", [1, 2, 3, 100])
+def test_a_sliding_merge_is_the_merge_of_the_windows_within_the_span(
+    hours: list[Profile], over: int
+) -> None:
+    at = [0, 1, 2, 3, 4, 9, 10]  # hours 5 to 8 are not there
+    sliding = Sliding(over * HOUR)
+    for place, (hour, part) in enumerate(zip(at, hours, strict=True)):
+        within = [p for h, p in zip(at[: place + 1], hours, strict=False) if h > hour - over]
+        assert_same(sliding.push(window(hour), part), merge(within))
+
+
+@pytest.mark.parametrize("width", [1, 3, 7, 50])
+def test_prefix_sums_are_the_sums_of_the_last_entries(width: int) -> None:
+    counts = np.random.default_rng(6).integers(0, 9, (20, 2, 3))
+    found = rolled(counts, width)
+    for at in range(20):
+        np.testing.assert_array_equal(found[at], counts[max(0, at - width + 1) : at + 1].sum(0))
