@@ -18,6 +18,15 @@ STATISTICS = {
     "tv": "total variation",
     "linf": "largest difference of a share",
     "chi2": "chi-square statistic",
+    "jsd": "Jensen–Shannon divergence",
+    "kl": "Kullback–Leibler divergence",
+    "g": "G statistic",
+    "cramers_v": "Cramér's V",
+    "cvm": "Cramér–von Mises statistic",
+    "ad": "Anderson–Darling statistic",
+    "wasserstein_sd": "Wasserstein distance in standard deviations",
+    "energy": "energy distance",
+    "fisher": "change of the commonest share",
 }
 
 

@@ -245,6 +245,7 @@ def _records(
                         "distance": _number(distances[statistic].distance[row]),
                         "p": _optional(distances[statistic].p, row),
                         "no_drift": _optional(distances[statistic].no_drift, row),
+                        "effect": _optional(distances[statistic].effect, row),
                     }
                     for statistic in STATISTICS
                 },

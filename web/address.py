@@ -20,6 +20,15 @@ STATISTICS = {
     "tv": "Total variation",
     "linf": "L-infinity",
     "chi2": "Chi-square",
+    "jsd": "Jensen–Shannon divergence",
+    "kl": "Kullback–Leibler",
+    "g": "G",
+    "cramers_v": "Cramér's V",
+    "cvm": "Cramér–von Mises",
+    "ad": "Anderson–Darling",
+    "wasserstein_sd": "Wasserstein-1 over sd",
+    "energy": "Energy distance",
+    "fisher": "Fisher's exact",
 }
 DEFAULT_RANGE = timedelta(days=14)
 LONGEST_RANGE = timedelta(days=3660)

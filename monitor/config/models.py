@@ -156,7 +156,7 @@ class Prediction(Strict):
 
 
 class Column(Strict):
-    kind: Literal["numeric", "categorical", "ignore"] | None = None
+    kind: Literal["numeric", "categorical", "text", "list", "time", "image", "ignore"] | None = None
     role: Literal["feature", "context"] = "feature"
 
 
@@ -186,17 +186,23 @@ class Model(Strict):
         return tuple(name for name in (self.log.time, self.log.id, version) if name)
 
     def role(self, column: str) -> Literal["prediction", "feature", "context"]:
-        """Return what a column is to the model."""
+        """Return what a column is to the model; a derived one is what its own column is."""
         if self.prediction is not None and column == self.prediction.score:
             return "prediction"
-        return self.columns[column].role if column in self.columns else "feature"
+        for name in (column, column.rpartition(".")[0]):
+            if name in self.columns:
+                return self.columns[name].role
+        return "feature"
 
 
 class Rule(Strict):
     """A classic rule: a distance beyond a threshold for `windows` windows in a row."""
 
     name: Name
-    statistic: Literal["ks", "psi", "js", "hellinger", "wasserstein", "tv", "linf", "chi2"] = "js"
+    statistic: Literal[
+        "ks", "psi", "js", "hellinger", "wasserstein", "tv", "linf", "chi2", "jsd", "kl", "g",
+        "cramers_v", "cvm", "ad", "wasserstein_sd", "energy", "fisher",
+    ] = "js"  # fmt: skip
     threshold: float = Field(gt=0, allow_inf_nan=False)
     over: Width | None = None  # width of the merged window that is judged; default: the model's
     windows: int = Field(default=3, ge=1)

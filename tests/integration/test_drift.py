@@ -199,7 +199,7 @@ def test_ks_is_that_of_scipy_within_the_largest_bin(
     for record in picked:
         column, grid = record["column"], baseline.plan.grids[record["column"]]
         if not isinstance(grid, NumericGrid):
-            assert record["statistics"]["ks"] == {"distance": None, "p": None, "no_drift": None}
+            assert record["statistics"]["ks"] == dict.fromkeys(record["statistics"]["js"])
             continue
         x, y = (np.array(values(rows, column)) for rows in sides(demo_store, record))
         exact = stats.ks_2samp(x, y).statistic

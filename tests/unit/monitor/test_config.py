@@ -282,7 +282,8 @@ def test_every_problem_is_told_at_once_with_its_line(problems: Problems) -> None
         "monitor.yaml:13: alerts.rules[0].models[0]: there is no model 'b'; there is 'a'",
         (
             "monitor.yaml:14: alerts.rules[1].statistic: 'psy': it should be one of ks, psi, js, "
-            "hellinger, wasserstein, tv, linf, chi2; did you mean 'psi'?"
+            "hellinger, wasserstein, tv, linf, chi2, jsd, kl, g, cramers_v, cvm, ad, "
+            "wasserstein_sd, energy, fisher; did you mean 'psi'?"
         ),
         (
             "monitor.yaml:14: alerts.rules[1].name: another rule is called 'r' too; "
