@@ -79,19 +79,24 @@ class Judge:
         self._held: dict[datetime, int] = {}  # start → revision of what the sums are made of
         self._sums = self._empty()
 
-    def readings(self, window: Window) -> tuple[Reading, ...]:
-        """Return what every rule sees in a window, unknown values with their reason."""
-        self._follow(window)
-        self._at = window
-        found: list[Reading] = []
-        for judged in self._rules:
-            for dimension in judged.dimensions:
-                sums = self._sums[dimension, judged.rule.over]
-                sums.forget(window.end - judged.rule.over)
-                for column in judged.columns:
-                    if column not in dimension:
-                        found.extend(self._judge(judged, column, dimension, sums))
-        return tuple(found)
+    def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Reading, ...]]:
+        """Yield what every rule sees in each window, unknown values with their reason.
+
+        Parameters
+        ----------
+        windows : sequence of Window
+            One after another; nobody may replace one of them or of those before meanwhile.
+        """
+        for window in self._follow(windows):
+            found: list[Reading] = []
+            for judged in self._rules:
+                for dimension in judged.dimensions:
+                    sums = self._sums[dimension, judged.rule.over]
+                    sums.forget(window.end - judged.rule.over)
+                    for column in judged.columns:
+                        if column not in dimension:
+                            found.extend(self._judge(judged, column, dimension, sums))
+            yield tuple(found)
 
     def _empty(self) -> dict[tuple[Dimension, timedelta], RollingCounts]:
         sums: dict[tuple[Dimension, timedelta], RollingCounts] = {}
@@ -102,23 +107,40 @@ class Judge:
                 sums[key] = RollingCounts(dimension, sorted(columns), judged.rule.over)
         return sums
 
-    def _follow(self, window: Window) -> None:
+    def _follow(self, windows: Sequence[Window]) -> Iterator[Window]:
+        """Yield the windows, with the sums brought up to each."""
+        first = windows[0]
         at, self._at = self._at, None  # where reading breaks off, the next call begins anew
-        follows = at is not None and at.end == window.start and self._unchanged_before(window)
+        follows = at is not None and at.end == first.start and self._unchanged_before(first)
         if not follows:
             self._sums, self._held = self._empty(), {}
-        for (dimension, over), sums in self._sums.items():
-            start = window.start if follows else window.end - over
-            span = Window(start=min(start, window.start), end=window.end)
-            for stored in results.read(
-                self._engine, self._name, self._baseline_id, dimension, span
-            ):
-                sums.push(stored.window, stored.profile)
-                self._held[stored.window.start] = stored.revision
+        start = first.start if follows else min(first.start, first.end - self._longest)
+        span = Window(start=start, end=windows[-1].end)
+        dimensions = list(dict.fromkeys(dimension for dimension, _ in self._sums))
+        stored = results.together(
+            self._engine, self._name, self._baseline_id, dimensions, span
+        ) if dimensions else iter(())  # fmt: skip
+        found = next(stored, None)
+        for window in windows:
+            while found is not None and found[0].window.end <= window.end:
+                for part in found:
+                    self._add(part)
+                found = next(stored, None)
+            yield window
+            self._at = window
+
+    def _add(self, part: results.StoredProfile) -> None:
+        for (dimension, _), sums in self._sums.items():
+            if dimension == part.profile.dimension:
+                sums.push(part.window, part.profile)
+        self._held[part.window.start] = part.revision
+
+    @property
+    def _longest(self) -> timedelta:
+        return max((judged.rule.over for judged in self._rules), default=timedelta(0))
 
     def _unchanged_before(self, window: Window) -> bool:
-        longest = max((judged.rule.over for judged in self._rules), default=timedelta(0))
-        first = window.end - longest
+        first = window.end - self._longest
         self._held = {start: held for start, held in self._held.items() if start >= first}
         if first >= window.start:
             return True

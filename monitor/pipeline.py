@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from itertools import groupby
 
 import pyarrow as pa
 import structlog
@@ -16,6 +17,7 @@ from sqlalchemy import Engine
 
 from alerts.decide import Decision, decide
 from alerts.notification import Notification
+from alerts.rules import Reading
 from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.config import Config, Model
@@ -23,6 +25,7 @@ from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
+from monitor.store.incidents import state_before
 from profiles.baseline import Baseline, accept
 from profiles.counting import profile_windows
 from profiles.errors import InvalidGrid
@@ -34,6 +37,7 @@ LEASE = timedelta(minutes=2)  # renewed while a window is read; what protects it
 ROWS_AT_ONCE = 1_000_000
 WINDOWS_AT_ONCE = 256
 CELLS_AT_ONCE = 1 << 23  # counts of 8 bytes
+DECIDED_AT_ONCE = 64
 
 
 class Stopped(Exception):
@@ -303,53 +307,67 @@ def _fenced(run: Run, claimed: runs.Claim) -> WindowDone:
 def decide_ready(run: Run) -> int:
     """Decide every window that is ready, in order, until told to stop; return how many."""
     decided = 0
-    more = True
-    while more and not run.stopping():
-        done, more = decide_next(run)
+    while not run.stopping():
+        done = _decide_next(run)
         decided += done
+        if done < DECIDED_AT_ONCE:
+            break
     return decided
 
 
-def decide_next(run: Run) -> tuple[bool, bool]:
-    """Decide the oldest undecided window of the model, if all before it are finished.
-
-    Returns whether one was decided, and whether another is ready.
-    """
+def _decide_next(run: Run) -> int:
+    """Decide the oldest undecided windows, up to the first unfinished, in one transaction."""
     with decisions.deciding(run.engine, run.name) as connection:
-        ready = decisions.next_window(connection, run.name)
-        if ready is None:
-            return False, False
-        judge = _judge_on(run, ready.baseline)
-        readings = () if ready.failed else judge.readings(ready.window)
-        decision = decide(
-            model=run.name,
-            window=ready.window,
-            rules=[judged.rule for judged in run.rules],
-            readings=readings,
-            state=ready.state,
-        )
-        decisions.write(
-            connection,
-            run.name,
-            ready.window,
-            decision=decision,
-            readings=stored_readings.encode(readings),
-            peaks=stored_readings.peaks(readings),
-        )
-        decisions.enqueue(
-            connection,
-            list(_notifications(run, decision)),
-            routes=[route.name for route in run.config.alerts.routes],
-            now=run.clock(),
-            held=None if ready.notify else "history: backfilled without --notify",
-        )
-        more = decisions.is_ready(decisions.oldest_undecided(connection, run.name))
-    for transition in decision.transitions:
+        ready = decisions.ready(connection, run.name, most=DECIDED_AT_ONCE)
+        if not ready:
+            return 0
+        state = state_before(connection, run.name, ready[0].window.start)
+        decided: list[decisions.Decided] = []
+        for each, readings in _judged(run, ready):
+            decision = decide(
+                model=run.name,
+                window=each.window,
+                rules=[judged.rule for judged in run.rules],
+                readings=readings,
+                state=state,
+            )
+            state = decision.state
+            decided.append(
+                decisions.Decided(
+                    window=each.window,
+                    decision=decision,
+                    readings=stored_readings.encode(readings),
+                    peaks=stored_readings.peaks(readings),
+                )
+            )
+        decisions.write(connection, run.name, decided)
+        for each, of in zip(ready, decided, strict=True):
+            decisions.enqueue(
+                connection,
+                list(_notifications(run, of.decision)),
+                routes=[route.name for route in run.config.alerts.routes],
+                now=run.clock(),
+                held=None if each.notify else "history: backfilled without --notify",
+            )
+    for transition in (t for of in decided for t in of.decision.transitions):
         log.info(
             transition.text, action=f"incident.{transition.after}", model=run.name,
             incident=transition.incident_id, at=transition.at.isoformat(),
         )  # fmt: skip
-    return True, more
+    return len(decided)
+
+
+def _judged(
+    run: Run, ready: Sequence[decisions.Ready]
+) -> Iterator[tuple[decisions.Ready, tuple[Reading, ...]]]:
+    """Yield each window with what the rules see in it: nothing where it has failed."""
+    for (baseline, failed), group in groupby(ready, key=lambda each: (each.baseline, each.failed)):
+        of_one = list(group)
+        if failed:
+            yield from ((each, ()) for each in of_one)
+            continue
+        judge = _judge_on(run, baseline)
+        yield from zip(of_one, judge.readings([each.window for each in of_one]), strict=True)
 
 
 def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:

@@ -7,24 +7,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, bindparam, select, update
 
 from alerts.decide import Decision
-from alerts.incident import State
 from alerts.notification import Notification
 from monitor.store.engine import insert_missing, upsert, writing
-from monitor.store.incidents import state_before, write_incident
+from monitor.store.incidents import write_incident
 from monitor.store.runs import MAX_ATTEMPTS, lock
 from monitor.store.tables import outbox, scores, transitions, windows
 from profiles.windows import Window
 
-_OLDEST_UNDECIDED = (
+_UNDECIDED = (
     select(windows)
     .where(windows.c.model == bindparam("model"), ~windows.c.decided)
     .order_by(windows.c.start)
-    .limit(1)
+    .limit(bindparam("most"))
 )
 _DECIDED = (
     update(windows)
@@ -34,14 +34,23 @@ _DECIDED = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Next:
-    """The next window to decide, and what the decision before it left."""
+class Ready:
+    """A window that can be decided."""
 
     window: Window
     failed: bool  # given up on: there is nothing to judge, the state is carried on
     notify: bool
     baseline: str | None  # what it was profiled on; None where it has failed
-    state: State
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decided:
+    """A window's decision, with what the rules saw."""
+
+    window: Window
+    decision: Decision
+    readings: bytes
+    peaks: Mapping[str, float | None]
 
 
 @contextmanager
@@ -56,57 +65,45 @@ def deciding(engine: Engine, model: str) -> Iterator[Connection]:
         yield connection
 
 
-def next_window(connection: Connection, model: str) -> Next | None:
-    """Return the oldest undecided window; None where there is none, or it is unfinished."""
-    row = oldest_undecided(connection, model)
-    if row is None or not is_ready(row):
-        return None
-    return Next(
-        window=Window(start=row.start, end=row.end),
-        failed=row.state == "failed",
-        notify=row.notify,
-        baseline=row.baseline,
-        state=state_before(connection, model, row.start),
-    )
+def ready(connection: Connection, model: str, *, most: int) -> list[Ready]:
+    """Return the oldest undecided windows, up to the first that is unfinished."""
+    rows = connection.execute(_UNDECIDED, {"model": model, "most": most})
+    return [
+        Ready(
+            window=Window(start=row.start, end=row.end),
+            failed=row.state == "failed",
+            notify=row.notify,
+            baseline=row.baseline,
+        )
+        for row in takewhile(_is_ready, rows)
+    ]
 
 
-def oldest_undecided(connection: Connection, model: str) -> Row[Any] | None:
-    """Return the oldest window of a model that is not decided, whatever its state."""
-    return connection.execute(_OLDEST_UNDECIDED, {"model": model}).first()
-
-
-def is_ready(row: Row[Any] | None) -> bool:
+def _is_ready(row: Row[Any]) -> bool:
     """Whether a window can be decided: it is done, or has failed for good."""
-    if row is None:
-        return False
     return bool(row.state == "done" or (row.state == "failed" and row.attempts >= MAX_ATTEMPTS))
 
 
-def write(
-    connection: Connection,
-    model: str,
-    window: Window,
-    *,
-    decision: Decision,
-    readings: bytes,
-    peaks: Mapping[str, float | None],
-) -> None:
-    """Write what a decision changed, under ids that a replay gives again."""
+def write(connection: Connection, model: str, decided: Sequence[Decided]) -> None:
+    """Write what decisions changed, oldest first, under ids that a replay gives again."""
     upsert(
         connection,
         scores,
         [
             {
                 "model": model,
-                "start": window.start,
-                "readings": readings,
-                "peaks": dict(peaks),
-                "state": decision.state.to_json(),
+                "start": each.window.start,
+                "readings": each.readings,
+                "peaks": dict(each.peaks),
+                "state": each.decision.state.to_json(),
             }
+            for each in decided
         ],
     )
-    if decision.incident is not None:
-        write_incident(connection, decision.incident)
+    changed = {each.decision.incident.id: each.decision.incident
+               for each in decided if each.decision.incident is not None}  # fmt: skip
+    for incident in changed.values():  # as the last decision left it
+        write_incident(connection, incident)
     rows = [
         {
             "id": t.id,
@@ -118,10 +115,13 @@ def write(
             "reason": t.reason,
             "text": t.text,
         }
-        for t in decision.transitions
+        for each in decided
+        for t in each.decision.transitions
     ]
     upsert(connection, transitions, rows)
-    connection.execute(_DECIDED, {"of_model": model, "of_start": window.start})
+    connection.execute(
+        _DECIDED, [{"of_model": model, "of_start": each.window.start} for each in decided]
+    )
 
 
 def enqueue(

@@ -228,7 +228,7 @@ def test_a_backfill_that_crashed_many_times_over_still_ends_and_is_the_same(
     now, crashes, finished = NOW, 0, False
     while not finished:
         attempt = opened(config.store)
-        _count_statements(attempt, crash_at=40 + 7 * crashes)
+        _count_statements(attempt, crash_at=8 + 3 * crashes)
         try:
             _two_days(attempt, config, now=now)
             finished = True
