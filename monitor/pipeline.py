@@ -399,14 +399,16 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
         If it cannot be read, or has no rows.
     """
     overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
-    skip = list(model.apart)
-    with open_baseline(model) as source:
-        batches: list[pa.RecordBatch] = [batch.rows for batch in source.batches()]
-    if log_columns:
-        found = {column for batch in batches for column in batch.schema.names}
-        skip += [column for column in found if column not in log_columns]
     try:
-        baseline = accept(batches, overrides=overrides, skip=skip, dimensions=model.cohorts)
+        with open_baseline(model) as source:
+            baseline = accept(
+                source,
+                overrides=overrides,
+                skip=model.apart,
+                only=log_columns or None,
+                dimensions=model.cohorts,
+                time=model.log.time,
+            )
     except InvalidGrid as error:
         raise SourceError(f"models.{name}.baseline: {error}") from error
     for dimension in model.cohorts:

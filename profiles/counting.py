@@ -6,7 +6,6 @@ so many windows are counted in one pass, and everybody is the sum over the cohor
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from profiles.derived import derive
 from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
 from profiles.kernel import kernel
@@ -22,7 +22,6 @@ from profiles.moments import Moments, beside, empty, joined, pooled
 from profiles.names import Gathering
 from profiles.profile import (
     EVERYBODY,
-    MAX_KNOWN_GROUPS,
     NO_VALUE,
     ColumnProfile,
     Dimension,
@@ -89,19 +88,12 @@ def profile_windows(
     return [tally.profiles(window) for window in range(len(windows))]
 
 
-def known_groups(batches: Iterable[pa.RecordBatch], dimension: Dimension) -> frozenset[Group]:
-    """Return the cohorts of a baseline that get a group of their own: the 1,000 largest."""
-    rows: Counter[Group] = Counter()
-    for batch in batches:
-        keys = [_cohort_labels(_column(batch, name)) for name in dimension]
-        ids, groups = _combined(keys, batch.num_rows)
-        for group, count in zip(
-            groups, np.bincount(ids, minlength=len(groups)).tolist(), strict=True
-        ):
-            if count:
-                rows[group] += count
-    largest = sorted(rows, key=lambda group: (-rows[group], group))
-    return frozenset(largest[:MAX_KNOWN_GROUPS])
+def cohort_rows(batch: pa.RecordBatch, dimension: Dimension) -> dict[Group, int]:
+    """Return the rows of each cohort of a batch."""
+    keys = [_cohort_labels(_column(batch, name)) for name in dimension]
+    ids, groups = _combined(keys, batch.num_rows)
+    counts = np.bincount(ids, minlength=len(groups)).tolist()
+    return {group: rows for group, rows in zip(groups, counts, strict=True) if rows}
 
 
 class _Tally:
@@ -127,6 +119,7 @@ class _Tally:
 
     def add(self, batch: pa.RecordBatch, window: npt.NDArray[np.int64]) -> None:
         """Count rows, each in the window of its number."""
+        batch = derive(batch, self._plan.derived)
         names = dict.fromkeys(name for along in self._along for name in along.dimension)
         keys = {name: _cohort_labels(_column(batch, name)) for name in names}
         placed = [along.place(keys, window) for along in self._along]
@@ -198,6 +191,7 @@ class _Tally:
     ) -> Codes:
         """Return the bin of every row; names without a bin of their own are noted."""
         index: npt.NDArray[np.integer[Any]]
+        of: Sequence[str | None]
         read = entries(array, grid.values_are, self._last.get(name))
         if read is None:
             named = labels(array, grid.values_are)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal
@@ -272,26 +272,31 @@ def numeric_grid(columns: Sequence[Numbers]) -> NumericGrid:
     )
 
 
-def categorical_grid(columns: Sequence[Labels], values_are: ValueType) -> CategoricalGrid:
-    """Make the grid of a categorical column from its values in the baseline, given in batches.
+def category_rows(columns: Sequence[Labels]) -> dict[str, int]:
+    """Count the rows of each category of a column that is given in batches."""
+    rows: dict[str, int] = {}
+    for column in columns:
+        counts = np.bincount(column.codes[column.mark == PRESENT], minlength=len(column.names))
+        for name, count in zip(column.names, counts.tolist(), strict=True):
+            if count:
+                rows[name] = rows.get(name, 0) + count
+    return rows
 
-    Categories are ordered by weight, ties by name. At most 50,000 further names are kept as *other
+
+def categorical_grid(rows: Mapping[str, int], values_are: ValueType) -> CategoricalGrid:
+    """Make the grid of a categorical column from the rows of each category in the baseline.
+
+    Categories are ordered by rows, ties by name. At most 50,000 further names are kept as *other
     known*; names beyond that would count as unseen.
 
     Raises
     ------
     InvalidGrid
-        If no row holds a value of the expected type.
+        If there are none.
     """
-    weights: dict[str, int] = {}
-    for column in columns:
-        counts = np.bincount(column.codes[column.mark == PRESENT], minlength=len(column.names))
-        for name, count in zip(column.names, counts.tolist(), strict=True):
-            if count:
-                weights[name] = weights.get(name, 0) + count
-    if not weights:
+    if not rows:
         raise InvalidGrid(f"no row of the baseline holds a {values_are}: no categories")
-    ordered = sorted(weights, key=lambda name: (-weights[name], name))
+    ordered = sorted(rows, key=lambda name: (-rows[name], name))
     return CategoricalGrid(
         categories=tuple(ordered[:MAX_CATEGORIES]),
         known=tuple(sorted(ordered[MAX_CATEGORIES : MAX_CATEGORIES + MAX_KNOWN])),
@@ -321,13 +326,15 @@ def _tails(smallest: float, low: float, high: float, largest: float) -> Floats:
 def _centres(edges: Floats, values: Floats) -> tuple[Ints, Floats]:
     """Return the baseline's rows in each bin, and their mean; the midpoint where it has none."""
     codes = kernel().bins(values, cells(edges), len(edges) + 1)
-    weight = np.bincount(codes, minlength=len(edges) + 1)
+    weight = np.bincount(codes, minlength=len(edges) + 1).astype(np.int64)
     # divided first: the sum of large values may pass the largest float
-    mean = np.bincount(codes, weights=values / weight[codes], minlength=len(edges) + 1)
+    mean: npt.NDArray[Any] = np.bincount(
+        codes, weights=values / weight[codes], minlength=len(edges) + 1
+    )
     left = np.concatenate((edges[:1], edges))
     right = np.concatenate((edges, edges[-1:]))
     mean = np.where(_single(edges), left, np.where(weight > 0, mean, left / 2 + right / 2))
-    return weight, np.clip(mean, left, right) + 0.0
+    return weight, np.asarray(np.clip(mean, left, right) + 0.0, np.float64)
 
 
 def _single(edges: Floats) -> npt.NDArray[np.bool_]:

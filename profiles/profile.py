@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
+from profiles.derived import Recipe
 from profiles.errors import GridMismatch
 from profiles.grids import Grid, NumericGrid
 from profiles.moments import Moments, empty, pooled
@@ -92,6 +93,7 @@ class Plan:
     grids: Mapping[str, Grid]
     dimensions: tuple[Dimension, ...] = ()
     known: Mapping[Dimension, frozenset[Group]] = field(default_factory=dict)
+    derived: tuple[Recipe, ...] = ()
 
 
 def nothing(plan: Plan, dimension: Dimension) -> Profile:

@@ -207,7 +207,7 @@ def _label(value: object) -> str | None:
     return f"{text[: MAX_LABEL - len(digest) - 1]}…{digest}"
 
 
-def _union_arms(array: pa.Array) -> list[tuple[npt.NDArray[np.int64], pa.Array]]:
+def union_arms(array: pa.Array) -> list[tuple[npt.NDArray[np.int64], pa.Array]]:
     """Split a union into (row positions, values at them), one for each arm."""
     if not len(array):
         return []
@@ -226,7 +226,7 @@ def _union_arms(array: pa.Array) -> list[tuple[npt.NDArray[np.int64], pa.Array]]
 
 def _union_numbers(array: pa.Array) -> Numbers:
     values, mark = np.zeros(len(array)), np.full(len(array), MISMATCH, np.uint8)
-    for rows, arm in _union_arms(array):
+    for rows, arm in union_arms(array):
         read = numbers(arm)
         values[rows], mark[rows] = read.values, read.mark
     return Numbers(values=values, mark=mark)
@@ -235,7 +235,7 @@ def _union_numbers(array: pa.Array) -> Numbers:
 def _union_labels(array: pa.Array, of: ValueType) -> Labels:
     codes, mark = np.zeros(len(array), np.int32), np.full(len(array), MISMATCH, np.uint8)
     names: dict[str, int] = {}
-    for rows, arm in _union_arms(array):
+    for rows, arm in union_arms(array):
         read = labels(arm, of)
         place = np.array([names.setdefault(name, len(names)) for name in read.names] or [0])
         codes[rows] = np.where(read.mark == PRESENT, place[read.codes], 0)

@@ -39,6 +39,7 @@ VIOLATIONS = [
     ("demo", "monitor.pipeline", "monitor.demo.log"),
     ("optional", "monitor.pipeline", "sklearn"),
     ("expectations", "monitor.pipeline", "great_expectations"),
+    ("images", "profiles.kinds", "PIL"),
 ]
 
 

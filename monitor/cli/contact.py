@@ -44,7 +44,8 @@ def init(
     """Look at a table of logged predictions and write a first monitor.yaml."""
     from pydantic import SecretStr
 
-    from monitor.contact import first_look, render
+    from monitor.contact import first_look, in_short, render
+    from profiles.derived import PARTS
 
     if out.exists() and not force:
         raise ConfigError(f"{out} is there already; give another --out, or --force to replace it")
@@ -56,6 +57,9 @@ def init(
     console = Console()
     found = f"{look.first:%Y-%m-%d} to {look.last:%Y-%m-%d}, times in {look.time}"
     console.print(f"wrote {out}: table {look.table}, {found}", markup=False, soft_wrap=True)
+    for column, kind in look.derived.items():
+        names = in_short([f"{column}.{part}" for part in PARTS[kind]])
+        console.print(f"{column}: {kind}, watched as {names}", markup=False, soft_wrap=True)
     if secret:
         console.print(
             f"the URL holds a password, so the file names a variable; first: "

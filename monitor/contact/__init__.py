@@ -1,7 +1,7 @@
 """First contact with somebody's data: a first configuration, and a look at one that is there."""
 
 from monitor.contact.check import CohortCheck, ModelCheck, Problem, Report, check
-from monitor.contact.columns import ColumnCheck
+from monitor.contact.columns import ColumnCheck, in_short
 from monitor.contact.first import FirstLook, first_look
 from monitor.contact.template import render
 
@@ -14,5 +14,6 @@ __all__ = [
     "Report",
     "check",
     "first_look",
+    "in_short",
     "render",
 ]

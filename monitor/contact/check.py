@@ -14,13 +14,15 @@ import pyarrow as pa
 
 from alerts.channels import channels_of
 from alerts.errors import BadRoute
+from alerts.text import listed
 from monitor.config import Config, Model
 from monitor.config.names import did_you_mean
 from monitor.contact.columns import ColumnCheck, describe_columns
 from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
 from monitor.sources import open_baseline, open_log
 from monitor.store.engine import connect, open_store, revision
-from profiles.baseline import accept
+from profiles.baseline import Baseline, accept
+from profiles.derived import PARTS
 from profiles.errors import InvalidGrid
 
 MANY_GROUPS = 200
@@ -86,12 +88,11 @@ class Report:
 def check(config: Config) -> Report:
     """Look at every source, baseline, cohort, column, route and the store; changes nothing."""
     problems: list[Problem] = []
-    models, known = [], {}
+    models, looks = [], {}
     for name, model in config.models.items():
-        look = _Look(name, model, problems)
+        look = looks[name] = _Look(name, model, problems)
         models.append(look.result())
-        known[name] = look.names
-    _check_rules(config, known, problems)
+    _check_rules(config, looks, problems)
     _check_routes(config, problems)
     store = _check_store(config, problems)
     problems.sort(key=lambda problem: problem.exit_code)
@@ -114,6 +115,8 @@ class _Look:
         with self._noting("source", ".baseline"):
             self._rows = self._read_baseline()
         self.names = self._known_names()
+        self._baseline = self._accept()
+        self.derived = self._known_derived()
 
     def result(self) -> ModelCheck:
         model, rows, log = self._model, self._rows, self._log
@@ -192,30 +195,55 @@ class _Look:
             wanted.append((".prediction.score", model.prediction.score))
         anywhere = self.names | (log.columns if log else frozenset())
         anywhere |= {name for batch in self._rows or () for name in batch.schema.names}
+        derived = self._derivable()
         for place, name in dict.fromkeys(wanted):
-            if name in self.names or (place == ".columns" and name in anywhere):
+            if name in self.names or (place == ".columns" and name in anywhere | derived):
                 continue
             where = "log and baseline have"
             if name in anywhere:
                 where = "the log has" if log and name not in log.columns else "the baseline has"
-            hint = did_you_mean(name, sorted(self.names))
+            known = self.names | derived if place == ".columns" else self.names
+            hint = did_you_mean(name, sorted(known))
             self._report("config", place, f"{where} no column {name!r}; {hint}")
 
-    def _describe(self) -> tuple[tuple[ColumnCheck, ...], tuple[CohortCheck, ...]]:
-        model, rows = self._model, self._rows or []
-        log = self._log.columns if self._log else frozenset()
-        dimensions = [d for d in model.cohorts if all(name in self.names for name in d)]
+    def _accept(self) -> Baseline | None:
+        model = self._model
         try:
-            baseline = accept(
-                rows,
+            return accept(
+                self._rows or [],
                 overrides={n: c.kind for n, c in model.columns.items() if c.kind is not None},
                 skip=model.apart,
-                dimensions=tuple(dimensions),
+                dimensions=tuple(d for d in model.cohorts if self.names.issuperset(d)),
+                time=model.log.time,
             )
         except InvalidGrid:
+            return None
+
+    def _known_derived(self) -> dict[str, tuple[str, ...]]:
+        """Return what is derived from each column; without a baseline, all that might be."""
+        if self._baseline is None:
+            every = [part for parts in PARTS.values() for part in parts]
+            return {name: tuple(f"{name}.{part}" for part in every) for name in self.names}
+        return {r.column: r.names for r in self._baseline.recipes if r.column in self.names}
+
+    def _derivable(self) -> frozenset[str]:
+        """Return what may be derived, that which the configuration ignores too."""
+        kinds = self._baseline.kinds if self._baseline else {}
+        of = {name: kind.derived for name, kind in kinds.items() if name in self.names}
+        return frozenset(f"{c}.{part}" for c, kind in of.items() if kind for part in PARTS[kind])
+
+    def judged(self) -> frozenset[str]:
+        """Return the columns that rules may name: those derived from a text in place of it."""
+        kept = self.names if self._baseline is None else self.names - self.derived.keys()
+        return kept.union(*self.derived.values())
+
+    def _describe(self) -> tuple[tuple[ColumnCheck, ...], tuple[CohortCheck, ...]]:
+        model, baseline = self._model, self._baseline
+        if baseline is None:
             return (), ()
+        log = self._log.columns if self._log else frozenset()
         cohorts = []
-        for dimension in dimensions:
+        for dimension in baseline.plan.dimensions:
             part = baseline.along(dimension)
             sizes = sorted(
                 zip(part.groups, part.rows.tolist(), strict=True), key=lambda at: (-at[1], at[0])
@@ -225,7 +253,8 @@ class _Look:
                 self._notes.append(
                     f"cohort {' × '.join(dimension)} has {len(sizes):,} groups; most will be small"
                 )
-        return describe_columns(model, baseline.kinds, rows, log=log), tuple(cohorts)
+        columns = describe_columns(model, baseline, self._rows or [], log=log)
+        return columns, tuple(cohorts)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -244,17 +273,19 @@ def _what(model: Model) -> str:
     return f"file {baseline.file}" if baseline.file is not None else "that range of the log"
 
 
-def _check_rules(
-    config: Config, known: Mapping[str, frozenset[str]], problems: list[Problem]
-) -> None:
+def _check_rules(config: Config, looks: Mapping[str, _Look], problems: list[Problem]) -> None:
     for at, rule in enumerate(config.alerts.rules):
-        names = [known[name] for name in rule.models or config.models if name in known]
-        if not names or not all(names):
+        judged = [looks[name] for name in rule.models or config.models if name in looks]
+        if not judged or not all(look.names for look in judged):
             continue  # a model could not be read; that is reported already
-        anywhere = frozenset[str]().union(*names)
-        for column in set(rule.columns or ()) - anywhere:
+        anywhere = frozenset[str]().union(*(look.judged() for look in judged))
+        for column in sorted(set(rule.columns or ()) - anywhere):
+            derived = [name for look in judged for name in look.derived.get(column, ())]
             hint = did_you_mean(column, sorted(anywhere))
             text = f"no model that it judges has a column {column!r}; {hint}"
+            if derived:
+                names = listed(list(dict.fromkeys(derived)), most=6)
+                text = f"{column!r} is judged by what is derived from it; name {names}"
             problems.append(Problem(kind="config", text=f"alerts.rules[{at}].columns: {text}"))
 
 

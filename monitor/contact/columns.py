@@ -11,8 +11,9 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.config import Model
+from profiles.baseline import Baseline
 from profiles.kinds import Kind
-from profiles.values import MISSING, PRESENT, ValueType, labels, numbers
+from profiles.values import MISSING, PRESENT, labels, numbers
 
 Role = Literal["time", "id", "version", "prediction", "context", "feature", "none"]
 
@@ -33,7 +34,9 @@ class ColumnCheck:
     distinct : int or None
         Different values in the baseline; None where they are not counted.
     summary : str
-        The range of numbers, or the commonest categories.
+        The range of numbers, the commonest categories, or what is derived.
+    derived : tuple of str
+        The columns that are made of this one, which are what is watched of it.
     """
 
     name: str
@@ -43,21 +46,25 @@ class ColumnCheck:
     missing: float | None
     distinct: int | None
     summary: str
+    derived: tuple[str, ...] = ()
 
 
 def describe_columns(
     model: Model,
-    kinds: Mapping[str, Kind],
+    baseline: Baseline,
     rows: Sequence[pa.RecordBatch],
     *,
     log: frozenset[str],
 ) -> tuple[ColumnCheck, ...]:
     """Describe the baseline's columns in its order, then those that only the log has."""
     found = []
+    kinds = baseline.kinds
+    derived = {recipe.column: recipe.names for recipe in baseline.recipes}
     for name, inferred in kinds.items():
         lacking = log and name not in log
         kind = Kind(name="ignored", reason="the log has no such column") if lacking else inferred
-        found.append(_describe(model, name, kind, [_column(batch, name) for batch in rows]))
+        parts = [_column(batch, name) for batch in rows]
+        found.append(_describe(model, name, kind, parts, () if lacking else derived.get(name, ())))
     special = {model.log.time, model.log.id}
     for name in sorted(log - kinds.keys()):
         reason = "says when" if name == model.log.time else "tells rows apart"
@@ -77,24 +84,26 @@ def describe_columns(
     return tuple(found)
 
 
-def _describe(model: Model, name: str, kind: Kind, parts: Sequence[pa.Array]) -> ColumnCheck:
-    distinct, summary = None, ""
-    of: ValueType = kind.values or "string"
+def _describe(
+    model: Model, name: str, kind: Kind, parts: Sequence[pa.Array], derived: tuple[str, ...]
+) -> ColumnCheck:
+    distinct, summary = None, in_short(derived)
     if kind.name == "numeric":
         read = [numbers(part) for part in parts]
         marks = np.concatenate([part.mark for part in read])
         values = np.concatenate([part.values for part in read])[marks == PRESENT]
         distinct, summary = len(np.unique(values)), _range(values)
-    else:
-        named = [labels(part, of) for part in parts]
+    elif kind.values is not None:
+        named = [labels(part, kind.values) for part in parts]
         marks = np.concatenate([part.mark for part in named])
         counts: dict[str, int] = {}
         for part in named:
             codes, each = np.unique(part.codes[part.mark == PRESENT], return_counts=True)
             for code, count in zip(codes.tolist(), each.tolist(), strict=True):
                 counts[part.names[code]] = counts.get(part.names[code], 0) + count
-        if kind.name == "categorical":
-            distinct, summary = len(counts), _commonest(counts)
+        distinct, summary = len(counts), _commonest(counts)
+    else:
+        marks = np.concatenate([labels(part, "boolean").mark for part in parts])
     return ColumnCheck(
         name=name,
         kind=kind.name,
@@ -103,7 +112,13 @@ def _describe(model: Model, name: str, kind: Kind, parts: Sequence[pa.Array]) ->
         missing=float(np.mean(marks == MISSING)) if len(marks) else None,
         distinct=distinct,
         summary=summary,
+        derived=derived,
     )
+
+
+def in_short(names: Sequence[str]) -> str:
+    """Write the first name whole, of the others what is their own."""
+    return ", ".join([*names[:1], *(f".{name.rpartition('.')[2]}" for name in names[1:])])
 
 
 def _role(model: Model, name: str, *, watched: bool) -> Role:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+import pyarrow as pa
 from pydantic import SecretStr
 
 from monitor.config import Log, Model
@@ -13,6 +15,8 @@ from monitor.contact import guess
 from monitor.contact.guess import Sampled, Score
 from monitor.errors import SourceError
 from monitor.sources import LogSource, look_at, open_log
+from profiles.derived import Derived
+from profiles.kinds import infer_kind
 
 _DAY = timedelta(days=1)
 _FEW_ROWS = 30  # an hour with fewer says little; windows are days then
@@ -38,6 +42,7 @@ class FirstLook:
     first: datetime
     last: datetime
     window: timedelta
+    derived: Mapping[str, Derived] = field(default_factory=dict)  # watched by what is made of them
 
 
 def first_look(url: SecretStr, table: str) -> FirstLook:
@@ -79,7 +84,8 @@ def _second_look(source: LogSource, log: Log, raw: list[Sampled]) -> FirstLook:
     if first is None or last is None:
         raise SourceError(f"table {log.table!r} has no row with a time in {log.time!r}")
     plain = {column.name: column for column in raw}
-    columns = {**plain, **_sampled(source)}
+    batches = [batch.rows for batch in source.sample()]
+    columns = {**plain, **_sampled(batches)}
     columns.pop(log.payload or "", None)
     identifier = guess.identifier(column for column in raw if column.name != log.time)
     version = guess.version(plain.values())
@@ -105,21 +111,30 @@ def _second_look(source: LogSource, log: Log, raw: list[Sampled]) -> FirstLook:
         first=first,
         last=last,
         window=_window(source, last),
+        derived=_derived(batches, [name for name in rest if name != label]),
     )
 
 
-def _sampled(source: LogSource) -> dict[str, Sampled]:
+def _sampled(batches: Sequence[pa.RecordBatch]) -> dict[str, Sampled]:
     values: dict[str, list[object]] = {}
     count = 0
-    for batch in source.sample():
-        for name, column in zip(batch.rows.schema.names, batch.rows.columns, strict=True):
+    for batch in batches:
+        for name, column in zip(batch.schema.names, batch.columns, strict=True):
             held = values.setdefault(name, [])
             held += [None] * (count - len(held)) + column.to_pylist()
-        count += batch.rows.num_rows
+        count += batch.num_rows
     return {
         name: Sampled(name=name, values=held + [None] * (count - len(held)))
         for name, held in values.items()
     }
+
+
+def _derived(batches: Sequence[pa.RecordBatch], columns: Sequence[str]) -> dict[str, Derived]:
+    kinds = {
+        name: infer_kind([b.column(name) for b in batches if name in b.schema.names])
+        for name in columns
+    }
+    return {name: kind.derived for name, kind in kinds.items() if kind.derived is not None}
 
 
 def first_part(first: datetime, last: datetime) -> tuple[datetime, datetime]:

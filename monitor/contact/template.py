@@ -111,6 +111,9 @@ def _columns(look: FirstLook) -> Iterable[str]:
     if look.label is not None:
         yield "    columns:"
         yield f"      {scalar(look.label)}: {{kind: ignore}}  # the truth, which comes later"
+    if look.derived:
+        listed = ", ".join(f"{scalar(name)} ({kind})" for name, kind in look.derived.items())
+        yield f"    # Watched by what is derived from them, like a text's length: {listed}"
 
 
 def _noun(table: str) -> str:

@@ -7,6 +7,8 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
+import pyarrow as pa
+
 from monitor import config
 from monitor.sources.batch import Batch
 from monitor.sources.database import Database
@@ -41,6 +43,11 @@ class BaselineSource:
 
     def close(self) -> None:
         self._rows.close()
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        """Read all rows that can be understood, in any order; can be done again."""
+        for batch in self.batches():
+            yield batch.rows
 
     def batches(self) -> Iterator[Batch]:
         """Read all rows, in any order."""

@@ -14,7 +14,7 @@ from monitor.store.tables import baseline_profiles, baselines, grids, models
 from profiles import grids as grid_types
 from profiles.baseline import Baseline
 from profiles.codec import decode, encode, pack, unpack
-from profiles.kinds import Kind
+from profiles.kinds import Kind, recipes_of
 from profiles.profile import Dimension, Plan
 
 
@@ -97,11 +97,13 @@ def load(engine: Engine, baseline_id: str) -> Baseline:
         found = [decode(bytes(part.profile)) for part in parts]
     dimensions = tuple(tuple(d) for d in row.plan["dimensions"])
     order = ((), *dimensions)
+    kinds = {name: Kind(**kind) for name, kind in row.kinds.items()}
     return Baseline(
-        kinds={name: Kind(**kind) for name, kind in row.kinds.items()},
+        kinds=kinds,
         plan=Plan(
             grids={n: grid_types.from_dict(content[g]) for n, g in row.plan["grids"].items()},
             dimensions=dimensions,
+            derived=recipes_of(kinds, row.plan["grids"]),
             known={part.dimension: frozenset(part.groups) for part in found if part.dimension},
         ),
         profiles=tuple(sorted(found, key=lambda part: order.index(part.dimension))),

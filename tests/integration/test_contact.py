@@ -116,7 +116,7 @@ def test_init_writes_a_file_that_check_accepts_as_it_stands(
     assert (model.log.payload, model.log.version) == ("features", "model_version")
     assert model.prediction is not None
     assert (model.prediction.kind, model.prediction.score) == ("binary", "score")
-    assert model.cohorts == ("origin", "carrier")
+    assert model.cohorts == (("origin",), ("carrier",))
     assert model.window == timedelta(days=1)  # two rows an hour are too few
     assert model.source.get_secret_value() == log
 
@@ -169,7 +169,7 @@ def test_check_shows_what_will_be_watched(monitor: Monitor, log: str, tmp_path: 
     assert ["carrier", "categorical", "feature", "0.0%", "4", "B6,", "DL,", "EV,", "UA"] in shown
     assert ["weather.temp", "numeric", "context", "10.1%", "36", "31", "…", "69"] in shown
     assert ["score", "numeric", "prediction", "0.0%", "100", "0", "…", "0.99"] in shown
-    assert "free text or an identifier" in done.stdout
+    assert "an identifier: 672 values in 672 rows" in done.stdout
     assert "N00001" not in done.stdout  # a value of such a column is never shown
     assert ["cohort", "origin:", "EWR", "224,", "JFK", "224,", "LGA", "224"] in shown
     assert "2013-03-01 00:00 to 2013-04-11 15:30 UTC (ISO text with T, indexed)" in done.stdout

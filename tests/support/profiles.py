@@ -8,10 +8,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from profiles.grids import NumericGrid, numeric_grid
+from profiles.grids import (
+    CategoricalGrid,
+    NumericGrid,
+    categorical_grid,
+    category_rows,
+    numeric_grid,
+)
 from profiles.moments import Moments
 from profiles.profile import Profile
-from profiles.values import Numbers, numbers
+from profiles.values import Numbers, ValueType, labels, numbers
 
 
 def read(values: Sequence[float | None] | npt.NDArray[np.float64]) -> Numbers:
@@ -20,6 +26,10 @@ def read(values: Sequence[float | None] | npt.NDArray[np.float64]) -> Numbers:
 
 def grid_of(values: Sequence[float | None] | npt.NDArray[np.float64]) -> NumericGrid:
     return numeric_grid([read(values)])
+
+
+def categories_of(array: pa.Array, of: ValueType) -> CategoricalGrid:
+    return categorical_grid(category_rows([labels(array, of)]), of)
 
 
 def counts_on(

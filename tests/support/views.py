@@ -298,6 +298,8 @@ def feature_view(
         out_of_range=3 if numeric else 0,
         mismatched=0,
         largest_bin=0.013,
+        ks_shortfall=0.006 if numeric else None,
+        coarse=None,
         distances=distance_rows(),
         incidents=spans(),
     )

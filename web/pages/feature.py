@@ -14,7 +14,7 @@ from web.address import feature_path, model_path, write_query
 from web.browser import aria, in_browser
 from web.desk import Desk
 from web.figures.spread import distribution
-from web.pages.feature_numbers import distances, facts
+from web.pages.feature_numbers import coarse, distances, facts
 from web.pages.feature_time import graph, through_time_panel
 
 
@@ -198,6 +198,7 @@ def _spread(desk: Desk, view: FeatureView, *, narrow: bool) -> Any:
                 html.P(f"Lines: the middle 80{GAP}%, dots: the median.", className="note")
                 if view.window_quantiles is not None
                 else None,
+                coarse(view),
                 aside=legend,
                 note=f"share of {noun}",
                 **aria(label=_spread_label(view)),

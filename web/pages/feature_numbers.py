@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from shlex import quote
 from typing import Any
 
 from dash import html
@@ -85,7 +86,44 @@ def _resolution(view: FeatureView) -> tuple[str, str, str]:
         known = len(view.bars.names or ())
         return "Categories", f"{known:,}", "each is a bin of its own"
     share = percent(view.largest_bin, decimals=1)
-    return "Largest bin", f"{share} of rows", "a binned KS is short by at most this"
+    if view.ks_shortfall is None:
+        return "Largest bin", f"{share} of rows", "its order is not seen"
+    short = number(view.ks_shortfall, digits=2)
+    return "Largest bin", f"{share} of rows", f"the binned KS is short by at most {short}"
+
+
+def coarse(view: FeatureView) -> html.P | None:
+    """Say that much of this range lies in one bin, and the way to a finer grid; None where not."""
+    full = view.coarse
+    if full is None:
+        return None
+    now, was = (percent(share, decimals=1) for share in (full.share, full.baseline))
+    short = ""
+    if view.ks_shortfall:
+        short = f", and KS may be short by {number(view.ks_shortfall, digits=2)}"
+    said = (
+        f"Grid too coarse here: {now} of the values lie {_where(full.low, full.high)}, in the "
+        f"baseline {was}. What moves within that bin is not seen{short}. For a finer grid give "
+    )
+    command = f"monitor backfill --model {quote(view.status.name)} --reprocess all"
+    return html.P(
+        [
+            said,
+            html.Code("baseline"),
+            " rows that have such values, then ",
+            html.Code(command),
+            ".",
+        ],
+        className="note",
+    )
+
+
+def _where(low: float | None, high: float | None) -> str:
+    if low is not None and high is not None:
+        return f"from {number(low)} to {number(high)}"
+    if low is None and high is None:
+        return "in categories that have no bin of their own"
+    return f"above {number(low)}" if high is None else f"below {number(high)}"
 
 
 def _middle(view: FeatureView) -> tuple[str, str, str]:

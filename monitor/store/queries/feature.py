@@ -17,9 +17,10 @@ from monitor.store.queries.series import Series
 from monitor.store.queries.status import status
 from monitor.store.queries.views import Bars, Cohort, DistanceRow, FeatureView
 from profiles.baseline import Baseline, position
-from profiles.comparison import compare, largest_bin, quantiles
+from profiles.comparison import compare, largest_bin, present, quantiles
 from profiles.distances import Statistic
 from profiles.grids import CategoricalGrid, Grid, NumericGrid
+from profiles.resolution import ks_shortfall, too_coarse
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -110,9 +111,17 @@ def feature_view(
         else 0,
         mismatched=int(window[grid.mismatch]),
         largest_bin=float(largest_bin(grid, window)),
+        ks_shortfall=_shortfall(grid, window, against),
+        coarse=too_coarse(grid, window, against),
         distances=tuple(_distances(grid, series, column, shown, against, noun=model.noun)),
         incidents=spans(engine, name, start, end),
     )
+
+
+def _shortfall(grid: Grid, window: Ints, against: Ints) -> float | None:
+    if not isinstance(grid, NumericGrid) or not present(grid, window) or not present(grid, against):
+        return None
+    return float(ks_shortfall(grid, window, against))
 
 
 def _baseline_counts(baseline: Baseline, cohort: Cohort, column: str) -> Ints:

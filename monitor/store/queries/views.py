@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from alerts.text import Span
+from profiles.resolution import CoarseBin
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -232,6 +233,8 @@ class FeatureView:
     out_of_range: int  # rows beyond the ends of the baseline; numeric only
     mismatched: int  # rows of the wrong type
     largest_bin: float  # share of the window in its largest bin that is not a single value
+    ks_shortfall: float | None  # the exact KS is at most so much larger; numeric only
+    coarse: CoarseBin | None  # the bin that holds more of the window than its grid was made for
     distances: tuple[DistanceRow, ...]
     incidents: tuple[IncidentSpan, ...]
 

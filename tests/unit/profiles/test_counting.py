@@ -12,7 +12,7 @@ import pytest
 
 from profiles import counting
 from profiles.baseline import accept
-from profiles.counting import known_groups, profile, profile_windows
+from profiles.counting import profile, profile_windows
 from profiles.errors import InvalidWindow
 from profiles.kernel import compiled, plain
 from profiles.profile import MAX_KNOWN_GROUPS
@@ -89,7 +89,8 @@ def test_cohorts_of_the_baseline_keep_their_groups_and_a_new_one_is_told_as_new(
 
 def test_the_largest_cohorts_of_a_baseline_have_a_group_of_their_own() -> None:
     users = [f"user {i}" for i in range(3 * MAX_KNOWN_GROUPS)] + ["user 2999"] * 2
-    known = known_groups([pa.record_batch({"user": users})], ("user",))
+    rows = pa.record_batch({"user": users, "x": np.arange(len(users)) % 7})
+    known = accept([rows], dimensions=(("user",),)).plan.known["user",]
     assert len(known) == MAX_KNOWN_GROUPS
     assert ("user 2999",) in known
 

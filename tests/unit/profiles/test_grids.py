@@ -16,12 +16,11 @@ from profiles.grids import (
     MAX_KNOWN,
     CategoricalGrid,
     NumericGrid,
-    categorical_grid,
     from_dict,
     numeric_grid,
 )
 from profiles.values import labels
-from tests.support.profiles import counts_on, grid_of, read
+from tests.support.profiles import categories_of, counts_on, grid_of, read
 
 FEW = settings(max_examples=30, deadline=None)
 VALUES = st.floats(-1e9, 1e9) | st.integers(-5, 5).map(float) | st.sampled_from([0.0, -0.0])
@@ -30,7 +29,7 @@ NORMAL = np.random.default_rng(12).normal(50, 9, 20_000)
 
 
 def text_grid(words: list[str | None]) -> CategoricalGrid:
-    return categorical_grid([labels(pa.array(words, pa.string()), "string")], "string")
+    return categories_of(pa.array(words, pa.string()), "string")
 
 
 @FEW
@@ -85,7 +84,7 @@ def test_the_name_of_a_grid_is_of_its_content() -> None:
     assert grid_of([1.0, 2.0]).id == grid_of([2.0, 1.0]).id
     assert grid_of([1.0, 2.0]).id != grid_of([1.0, 2.5]).id
     assert text_grid(["a"]).id != text_grid(["b"]).id
-    numbers = categorical_grid([labels(pa.array([1]), "number")], "number")
+    numbers = categories_of(pa.array([1]), "number")
     assert numbers.id != text_grid(["1"]).id
 
 
@@ -174,7 +173,7 @@ def test_a_column_without_finite_numbers_has_no_grid(values: list[float | None])
 
 def test_a_column_without_expected_values_has_no_categories() -> None:
     with pytest.raises(InvalidGrid, match="no row of the baseline holds a string"):
-        categorical_grid([labels(pa.array([1]), "string")], "string")
+        categories_of(pa.array([1]), "string")
 
 
 def test_categories_are_ordered_by_weight_then_name() -> None:

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from profiles.codec import decode, encode
 from profiles.counting import profile
 from profiles.errors import GridMismatch
-from profiles.grids import categorical_grid
 from profiles.names import MAX_NAMES
 from profiles.profile import (
     EVERYBODY,
@@ -27,19 +26,18 @@ from profiles.profile import (
     merge,
     nothing,
 )
-from profiles.values import labels
-from tests.support.profiles import assert_same, grid_of, union
+from tests.support.profiles import assert_same, categories_of, grid_of, union
 
 WORDS = ["", "red", "green", "🦆", "שלום", "None", "nan", "1"]
 PLAN = Plan(
     grids={
         "amount": grid_of(np.random.default_rng(1).normal(0, 1e3, 2_000)),
         "visits": grid_of(np.arange(12.0)),
-        "colour": categorical_grid([labels(pa.array(["red", "green", ""]), "string")], "string"),
-        "plan": categorical_grid([labels(pa.array(["1", "nan"]), "string")], "string"),
+        "colour": categories_of(pa.array(["red", "green", ""]), "string"),
+        "plan": categories_of(pa.array(["1", "nan"]), "string"),
         "mixed": grid_of([0.0, 1.0, 2.0]),
-        "code": categorical_grid([labels(pa.array([1, 2]), "number")], "number"),
-        "flag": categorical_grid([labels(pa.array([True]), "boolean")], "boolean"),
+        "code": categories_of(pa.array([1, 2]), "number"),
+        "flag": categories_of(pa.array([True]), "boolean"),
     },
     dimensions=(("region",), ("region", "device")),
 )

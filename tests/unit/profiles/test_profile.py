@@ -6,14 +6,12 @@ import pytest
 from numpy.testing import assert_array_equal
 
 from profiles.counting import profile
-from profiles.grids import categorical_grid
 from profiles.names import Names
 from profiles.profile import NO_VALUE, Plan
-from profiles.values import labels
-from tests.support.profiles import counts_on, grid_of, union
+from tests.support.profiles import categories_of, counts_on, grid_of, union
 
 GRID = grid_of(np.arange(10.0))
-COLOURS = categorical_grid([labels(pa.array(["red", "green", "red"]), "string")], "string")
+COLOURS = categories_of(pa.array(["red", "green", "red"]), "string")
 
 
 def test_counts_are_what_counting_each_cohort_by_itself_gives() -> None:

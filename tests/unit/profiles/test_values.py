@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from profiles.counting import profile
-from profiles.grids import categorical_grid, numeric_grid
+from profiles.grids import numeric_grid
 from profiles.profile import Plan
 from profiles.values import (
     MAX_LABEL,
@@ -26,7 +26,7 @@ from profiles.values import (
     numbers,
     type_of,
 )
-from tests.support.profiles import read, union
+from tests.support.profiles import categories_of, read, union
 
 DENORMAL = math.nextafter(0.0, 1.0)
 LARGEST = sys.float_info.max
@@ -211,7 +211,7 @@ def test_a_constant_has_no_spread_however_it_is_split(value: float) -> None:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.none() | st.text(max_size=8), max_size=30))
 def test_any_text_has_a_bin(words: list[str | None]) -> None:
-    grid = categorical_grid([labels(pa.array(["a", ""]), "string")], "string")
+    grid = categories_of(pa.array(["a", ""]), "string")
     batch = pa.record_batch({"w": pa.array(words, pa.string())})
     counts = profile(Plan(grids={"w": grid}), [batch])[0].columns["w"].counts
     assert int(counts.sum()) == len(words)
