@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -24,6 +24,7 @@ from monitor.store.engine import connect, open_store, revision
 from profiles.baseline import Baseline, accept
 from profiles.derived import PARTS
 from profiles.errors import InvalidGrid
+from profiles.survey import Survey
 
 MANY_GROUPS = 200
 
@@ -109,25 +110,27 @@ class _Look:
         self._notes: list[str] = []
         self._rejected: Counter[str] = Counter()
         self._log: _Log | None = None
-        self._rows: list[pa.RecordBatch] | None = None
+        self._survey: Survey | None = None
+        self._baseline: Baseline | None = None
         with self._noting("source", ""):
             self._log = self._read_log()
         with self._noting("source", ".baseline"):
-            self._rows = self._read_baseline()
+            self._survey = self._read_baseline()
         self.names = self._known_names()
-        self._baseline = self._accept()
+        with self._noting("source", ".baseline"):
+            self._baseline = self._accept()
         self.derived = self._known_derived()
 
     def result(self) -> ModelCheck:
-        model, rows, log = self._model, self._rows, self._log
+        model, survey, log = self._model, self._survey, self._log
         self._check_names()
-        columns, cohorts = self._describe() if rows else ((), ())
+        columns, cohorts = self._describe() if self._rows else ((), ())
         return ModelCheck(
             name=self._name,
             noun=model.noun,
             columns=columns,
             cohorts=cohorts,
-            baseline_rows=None if rows is None else sum(batch.num_rows for batch in rows),
+            baseline_rows=None if survey is None else survey.rows,
             rejected=dict(self._rejected),
             first=log.first if log else None,
             last=log.last if log else None,
@@ -167,19 +170,24 @@ class _Look:
             )
         return log
 
-    def _read_baseline(self) -> list[pa.RecordBatch]:
-        rows = []
+    def _read_baseline(self) -> Survey:
+        survey = Survey()
         with open_baseline(self._model) as source:
             for batch in source.batches():
                 self._rejected.update(batch.rejected)
-                rows.append(batch.rows)
-        if not sum(batch.num_rows for batch in rows):
+                survey.add(batch.rows)
+        if not survey.rows:
             self._report("source", ".baseline", f"{_what(self._model)} has no rows")
-        return rows
+        return survey
+
+    @property
+    def _rows(self) -> list[pa.RecordBatch]:
+        """The rows that are looked at: those of the baseline, or a sample of too many."""
+        return self._survey.sample if self._survey else []
 
     def _known_names(self) -> frozenset[str]:
         """Return the columns that are watched: those of the baseline that the log has too."""
-        names = frozenset(name for batch in self._rows or () for name in batch.schema.names)
+        names = frozenset(name for batch in self._rows for name in batch.schema.names)
         if self._log is None or not self._log.columns:
             return names
         return names & self._log.columns if names else self._log.columns
@@ -194,7 +202,7 @@ class _Look:
         if model.prediction is not None:
             wanted.append((".prediction.score", model.prediction.score))
         anywhere = self.names | (log.columns if log else frozenset())
-        anywhere |= {name for batch in self._rows or () for name in batch.schema.names}
+        anywhere |= {name for batch in self._rows for name in batch.schema.names}
         derived = self._derivable()
         for place, name in dict.fromkeys(wanted):
             if name in self.names or (place == ".columns" and name in anywhere | derived):
@@ -207,10 +215,16 @@ class _Look:
             self._report("config", place, f"{where} no column {name!r}; {hint}")
 
     def _accept(self) -> Baseline | None:
+        if self._survey is None or self._survey.whole:
+            return self._accepted(self._rows)
+        with open_baseline(self._model) as source:
+            return self._accepted(source)
+
+    def _accepted(self, rows: Iterable[pa.RecordBatch]) -> Baseline | None:
         model = self._model
         try:
             return accept(
-                self._rows or [],
+                rows,
                 overrides={n: c.kind for n, c in model.columns.items() if c.kind is not None},
                 skip=model.apart,
                 dimensions=tuple(d for d in model.cohorts if self.names.issuperset(d)),
@@ -253,7 +267,7 @@ class _Look:
                 self._notes.append(
                     f"cohort {' × '.join(dimension)} has {len(sizes):,} groups; most will be small"
                 )
-        columns = describe_columns(model, baseline, self._rows or [], log=log)
+        columns = describe_columns(model, baseline, self._rows, log=log)
         return columns, tuple(cohorts)
 
 
