@@ -23,8 +23,9 @@ from monitor.store import baselines, results
 from monitor.store.queries import ModelStatus
 from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
-from profiles.grids import Grid
+from profiles.grids import Grid, NumericGrid
 from profiles.profile import Dimension, Group, Profile, merge
+from profiles.resolution import ks_shortfall
 from profiles.rolling import Sliding
 from profiles.windows import Window, floor, format_width
 
@@ -225,6 +226,7 @@ def _records(
         y = np.array([against[p] if p is not None else against[0] * 0 for p in places])
         x = found.counts[keep]
         distances = compare(grid, x, y)
+        short = ks_shortfall(grid, x, y) if isinstance(grid, NumericGrid) else None
         std = None if found.moments is None else found.moments.std()
         for row, i in enumerate(keep):
             yield {
@@ -249,6 +251,7 @@ def _records(
                     }
                     for statistic in STATISTICS
                 },
+                "ks_shortfall": _optional(short, row),
                 **_why(grid, x[row], y[row]),
             }
 
