@@ -297,6 +297,7 @@ def feature_view(
         unseen=0 if numeric else 14,
         out_of_range=3 if numeric else 0,
         mismatched=0,
+        categories=(0, 0),
         largest_bin=0.013,
         ks_shortfall=0.006 if numeric else None,
         coarse=None,

@@ -83,8 +83,10 @@ def facts(view: FeatureView) -> html.Div:
 
 def _resolution(view: FeatureView) -> tuple[str, str, str]:
     if view.kind == "categorical":
-        known = len(view.bars.names or ())
-        return "Categories", f"{known:,}", "each is a bin of its own"
+        own, more = view.categories
+        if more:
+            return "Categories", f"{own + more:,}", f"{own:,} of them with a bin of their own"
+        return "Categories", f"{own:,}", "each is a bin of its own"
     share = percent(view.largest_bin, decimals=1)
     if view.ks_shortfall is None:
         return "Largest bin", f"{share} of rows", "its order is not seen"

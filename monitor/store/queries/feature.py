@@ -105,6 +105,9 @@ def feature_view(
         missing=_fraction(rolled[:, grid.missing], rolled.sum(axis=1)),
         missing_fraction=int(window[grid.missing]) / rows if rows else 0.0,
         missing_baseline=int(against[grid.missing]) / rows_baseline if rows_baseline else 0.0,
+        categories=(0, 0)
+        if isinstance(grid, NumericGrid)
+        else (len(grid.categories), len(grid.known)),
         unseen=0 if isinstance(grid, NumericGrid) else int(window[grid.unseen]),
         out_of_range=int(window[: grid.values][grid.outside].sum())
         if isinstance(grid, NumericGrid)

@@ -229,6 +229,7 @@ class FeatureView:
     missing: Floats  # [T]
     missing_fraction: float
     missing_baseline: float
+    categories: tuple[int, int]  # that the baseline has: with a bin of their own, and further ones
     unseen: int  # rows with a value the baseline does not know
     out_of_range: int  # rows beyond the ends of the baseline; numeric only
     mismatched: int  # rows of the wrong type

@@ -61,3 +61,17 @@ def test_the_resolution_of_a_numeric_column_is_stated() -> None:
     assert "the binned KS is short by at most 0.006" in text_of(facts(feature_view()))
     unknown = replace(feature_view(), ks_shortfall=None)
     assert "its order is not seen" in text_of(facts(unknown))
+
+
+@pytest.mark.parametrize(
+    ("categories", "said"),
+    [
+        ((94, 0), "Categories94each is a bin of its own"),
+        ((256, 4_000), "Categories4,256256 of them with a bin of their own"),
+    ],
+)
+def test_the_categories_are_all_that_the_baseline_has(
+    categories: tuple[int, int], said: str
+) -> None:
+    view = replace(feature_view(), kind="categorical", categories=categories)
+    assert said in text_of(facts(view))
