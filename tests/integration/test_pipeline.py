@@ -262,6 +262,58 @@ def test_a_broken_payload_is_counted_with_its_reason(backend: Backend, opened: O
     }
 
 
+def test_rejected_rows_are_told_of_their_own_window_also_where_many_are_read_together(
+    backend: Backend, opened: Opened
+) -> None:
+    log = backend.copy_of_log()
+    broken = {5: 2, 9: 1}
+    for at, many in broken.items():
+        for row in range(many):
+            moment = (FIRST + at * WIDTH + timedelta(minutes=row)).strftime("%Y-%m-%d %H:%M:%S")
+            run_sql(
+                log.url,
+                "INSERT INTO predictions (event_time, prediction_id, score, features) "
+                f"VALUES ('{moment}', 'broken-{at}-{row}', 0.5, '[1, 2]')",
+            )
+    config = backend.config(model={"source": log.url})
+    engine = opened(config.store)
+    with running(engine, config, days=4) as run:
+        assert work(run) == 15
+    for at, row in enumerate(rows(engine, windows)):
+        good = len(log.within(row.start, row.end))
+        assert row.rows_profiled == good
+        assert row.rows_read == good + broken.get(at, 0)
+        assert row.rejected == ({"payload_not_object": broken[at]} if at in broken else {})
+
+
+def test_windows_that_are_taken_together_are_nobody_elses(
+    config: Config, engine: sa.Engine
+) -> None:
+    with running(engine, config, days=3) as run:
+        mine = runs.claim(engine, MODEL, now=NOW, lease=LEASE, most=4)
+        yours = runs.claim(engine, MODEL, now=NOW, lease=LEASE, most=100)
+        assert [each.window for each in (*mine, *yours)] == [span(at) for at in range(11)]
+        assert runs.claim(engine, MODEL, now=NOW, lease=LEASE, most=4) == []
+        done = {each.window for each in run_windows(run, yours)}
+        assert done == {span(at) for at in range(4, 11)}
+        assert not any(decided(engine))  # the first four are not done yet
+        run_windows(run, mine)
+        assert all(decided(engine))
+
+
+def test_only_the_windows_that_another_took_over_are_not_written(
+    config: Config, engine: sa.Engine
+) -> None:
+    with running(engine, config, days=2) as run:
+        slow = runs.claim(engine, MODEL, now=NOW, lease=LEASE, most=7)
+        later = NOW + LEASE + timedelta(seconds=1)
+        (swift,) = runs.claim(engine, MODEL, now=later, lease=LEASE)
+        assert swift.window == slow[0].window
+        assert run_windows(run, slow)[0].rows == 0
+        states = [row.state for row in rows(engine, windows)]
+        assert states == ["running", *["done"] * 6]
+
+
 # Late rows
 
 
