@@ -203,7 +203,8 @@ class Judge:
         at, moments = position(part, group), part.columns[column].moments
         here = sums.moments(column, group)
         was = None if at is None or moments is None else float(moments.mean[at])
-        return (None if here is None else float(here.mean[0])), was
+        # what rounding leaves in the last digits depends on how rows came in batches
+        return (None if here is None else float(f"{here.mean[0]:.12g}")), was
 
 
 def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> tuple[float, float, str]:

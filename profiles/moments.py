@@ -103,6 +103,21 @@ def pooled(parts: Sequence[tuple[Moments, npt.NDArray[np.intp]]], size: int) -> 
     return Moments(n=total, mean=middle, m2=spread, low=lowest, high=highest)
 
 
+def close(one: Moments, other: Moments) -> bool:
+    """Whether moments are equal but for rounding: to 1e-12, 1e-14 of the largest where they cancel.
+
+    Ranges and the numbers of values are equal.
+    """
+    if any(not np.array_equal(getattr(one, k), getattr(other, k)) for k in ("n", "low", "high")):
+        return False
+    largest = np.where(one.n > 0, np.maximum(np.abs(one.low), np.abs(one.high)), 0.0)
+    spreads = [np.sqrt(of.m2 / np.maximum(of.n, 1)) for of in (one, other)]
+    return all(
+        bool(((a == b) | (np.abs(a - b) <= 1e-12 * np.abs(b) + 1e-14 * largest)).all())
+        for a, b in ((one.mean, other.mean), spreads)
+    )
+
+
 def joined(one: Moments, other: Moments) -> Moments:
     """Pool moments cell by cell, in arrays of any one shape."""
     n = one.n + other.n

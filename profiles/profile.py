@@ -11,7 +11,7 @@ import numpy.typing as npt
 from profiles.derived import Recipe
 from profiles.errors import GridMismatch
 from profiles.grids import Grid, NumericGrid
-from profiles.moments import Moments, empty, pooled
+from profiles.moments import Moments, close, empty, pooled
 from profiles.names import Names, gather, smallest
 
 Ints = npt.NDArray[np.int64]
@@ -148,6 +148,28 @@ def merge(parts: Sequence[Profile]) -> Profile:
         unseen=_merge_names([part.unseen for part in parts]),
         rare=_merge_names([part.rare for part in parts]),
     )
+
+
+def same(one: Profile, other: Profile) -> bool:
+    """Whether two profiles are of the same rows: counts equal, moments equal but for rounding.
+
+    Sums of floats depend on how rows come in batches, counts do not.
+    """
+    if (one.dimension, one.groups, one.new, one.unseen, one.rare) != (
+        other.dimension, other.groups, other.new, other.unseen, other.rare
+    ):  # fmt: skip
+        return False
+    if one.columns.keys() != other.columns.keys() or not np.array_equal(one.rows, other.rows):
+        return False
+    return all(_same_column(column, other.columns[name]) for name, column in one.columns.items())
+
+
+def _same_column(one: ColumnProfile, other: ColumnProfile) -> bool:
+    if one.grid != other.grid or not np.array_equal(one.counts, other.counts):
+        return False
+    if one.moments is None or other.moments is None:
+        return one.moments is other.moments
+    return close(one.moments, other.moments)
 
 
 def others_of(dimension: Dimension) -> Group:

@@ -32,8 +32,8 @@ from monitor.store.baselines import dimension_key
 from monitor.store.engine import insert_missing, upsert, writing
 from monitor.store.incidents import undecide
 from monitor.store.tables import models, profiles, windows
-from profiles.codec import encode
-from profiles.profile import Profile
+from profiles.codec import decode, encode
+from profiles.profile import Profile, same
 from profiles.windows import Window
 
 MAX_ATTEMPTS = 8
@@ -265,9 +265,9 @@ def finish(
 ) -> list[Claim]:
     """Write the profiles of windows of one model and mark them done, in one transaction.
 
-    Returns those that were written: not those whose fence has moved on. A window whose bytes are
-    what they were keeps its revision and its decision; one that changed is decided again, and so
-    are all after it. A crash before the commit leaves the windows running until their lease ends.
+    Returns those that were written: not those whose fence has moved on. A window whose result is
+    what it was keeps it, with its revision and its decision; one that changed is decided again, as
+    are all after it. A crash before the commit leaves the windows running till their lease ends.
     """
     model = finished[0].claim.model
     blobs = [{dimension_key(p.dimension): encode(p) for p in each.parts} for each in finished]
@@ -285,7 +285,7 @@ def finish(
             if row is None or row.fence != claimed.fence:
                 continue
             again = row.revision > 0
-            differs = not again or row.baseline != baseline or _stored(connection, claimed) != mine
+            differs = not again or row.baseline != baseline or not _same(connection, each, mine)
             if differs:
                 changed.append((claimed, mine))
                 if again:
@@ -414,11 +414,18 @@ def _key(table: Any, claimed: Claim) -> Any:
     return and_(table.c.model == claimed.model, table.c.start == claimed.window.start)
 
 
-def _stored(connection: Connection, claimed: Claim) -> dict[str, bytes]:
+def _same(connection: Connection, finished: Finished, blobs: Mapping[str, bytes]) -> bool:
+    """Whether a window has the result that is stored; how its rows came in batches is no matter."""
     rows = connection.execute(
-        select(profiles.c.dimension, profiles.c.profile).where(_key(profiles, claimed))
+        select(profiles.c.dimension, profiles.c.profile).where(_key(profiles, finished.claim))
     )
-    return {row.dimension: bytes(row.profile) for row in rows}
+    stored = {row.dimension: bytes(row.profile) for row in rows}
+    if stored == blobs:
+        return True
+    parts = {dimension_key(part.dimension): part for part in finished.parts}
+    return stored.keys() == parts.keys() and all(
+        same(decode(blob), parts[dimension]) for dimension, blob in stored.items()
+    )
 
 
 def _blob(claimed: Claim, dimension: str, blob: bytes) -> dict[str, Any]:

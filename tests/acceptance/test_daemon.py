@@ -232,12 +232,13 @@ def _metric(text: str, name: str, **labels: str) -> float | None:
 def test_killed_in_mid_catch_up_it_goes_on_to_the_same_bytes(
     started_log: FlightLog, tmp_path: Path, opened: Opened
 ) -> None:
-    hourly, four_days = {"model": {"window": "1h"}}, started_log.logged[:900]
-    values = values_of(started_log.url, f"sqlite:///{tmp_path / 'store.db'}", **hourly)
+    # so many windows that several are claimed together, several times
+    narrow, four_days = {"model": {"window": "10m"}}, started_log.logged[:900]
+    values = values_of(started_log.url, f"sqlite:///{tmp_path / 'store.db'}", **narrow)
     config = configured(tmp_path, values)
     engine = opened(config.store)
     from_the_first_row(engine, config, replace(started_log, logged=four_days))
-    quiet = oracle(started_log, tmp_path, opened, **hourly)
+    quiet = oracle(started_log, tmp_path, opened, **narrow)
     total = counts(quiet)["done"]
     with daemon(tmp_path, values) as running:
         running.until(lambda: counts(engine)["done"] >= 20, what="begun")
@@ -258,8 +259,8 @@ def test_killed_in_mid_catch_up_it_goes_on_to_the_same_bytes(
 def test_stopped_in_mid_catch_up_it_ends_in_time_and_leaves_no_window_running(
     started_log: FlightLog, tmp_path: Path, opened: Opened
 ) -> None:
-    hourly = {"model": {"window": "1h"}}
-    values = values_of(started_log.url, f"sqlite:///{tmp_path / 'store.db'}", **hourly)
+    narrow = {"model": {"window": "10m"}}
+    values = values_of(started_log.url, f"sqlite:///{tmp_path / 'store.db'}", **narrow)
     config = configured(tmp_path, values)
     engine = opened(config.store)
     from_the_first_row(engine, config, started_log)

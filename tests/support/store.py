@@ -22,6 +22,8 @@ from monitor.backfill import backfill
 from monitor.config import Config, load
 from monitor.store.engine import open_store
 from monitor.store.tables import incidents, metadata
+from profiles.codec import MAGIC, decode, unpack
+from profiles.profile import same
 from tests.support.log import DAY, START, FlightLog, flights, write_log
 from tests.support.postgres import Postgres
 
@@ -149,8 +151,31 @@ def contents(engine: sa.Engine, *, but: Sequence[str] = ()) -> dict[str, list[tu
                 wanted = wanted.where(incidents.c.state != "retracted")
             elif "incident" in table.c and not table.c.incident.nullable:
                 wanted = wanted.where(table.c.incident.not_in(retracted))
-            found[table.name] = sorted((tuple(row) for row in connection.execute(wanted)), key=repr)
+            rows = [tuple(map(_comparable, row)) for row in connection.execute(wanted)]
+            found[table.name] = sorted(rows, key=repr)
     return found
+
+
+class SameProfile:
+    """A stored profile that equals another of the same rows, however these came in batches."""
+
+    def __init__(self, blob: bytes) -> None:
+        self._profile = decode(blob)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, SameProfile) and same(self._profile, other._profile)
+
+    def __hash__(self) -> int:
+        return hash(self._profile.groups)
+
+    def __repr__(self) -> str:
+        return f"{self._profile.dimension} {self._profile.rows.tolist()}"
+
+
+def _comparable(value: object) -> object:
+    if isinstance(value, bytes) and value.startswith(MAGIC) and "dimension" in unpack(value)[0]:
+        return SameProfile(value)
+    return value
 
 
 @pytest.fixture(scope="session")
