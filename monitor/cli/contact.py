@@ -32,10 +32,16 @@ def register(app: typer.Typer) -> None:
 
 
 def init(
-    table: Annotated[str, typer.Argument(help="The table or view of predictions.")],
     url: Annotated[
-        str, typer.Option("--from", help="Its database: sqlite:///log.db, postgresql://…")
+        str,
+        typer.Option(
+            "--from",
+            help="Its database: sqlite:///log.db, postgresql://…, or files: file:logs/*.parquet",
+        ),
     ],
+    table: Annotated[
+        str | None, typer.Argument(help="The table or view of predictions; not for files.")
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="The file to write.")] = Path("monitor.yaml"),
     force: Annotated[
         bool, typer.Option("--force", help="Write over a file that is there.")
@@ -56,7 +62,8 @@ def init(
     out.write_text(render(look, source=source), encoding="utf-8")
     console = Console()
     found = f"{look.first:%Y-%m-%d} to {look.last:%Y-%m-%d}, times in {look.time}"
-    console.print(f"wrote {out}: table {look.table}, {found}", markup=False, soft_wrap=True)
+    what = "files" if look.in_files else f"table {look.table}"
+    console.print(f"wrote {out}: {what}, {found}", markup=False, soft_wrap=True)
     for column, kind in look.derived.items():
         names = in_short([f"{column}.{part}" for part in PARTS[kind]])
         console.print(f"{column}: {kind}, watched as {names}", markup=False, soft_wrap=True)
@@ -77,6 +84,10 @@ def _source(url: str, out: Path) -> tuple[str, bool]:
 
     from monitor.contact.template import scalar
 
+    for begins in ("file:", "duckdb:///"):
+        if url.startswith(begins):
+            path = url.removeprefix(begins)
+            return scalar(begins + (path if path.startswith("/") else _placed(path, out))), False
     try:
         parsed = sa.make_url(url)
     except (sa.exc.ArgumentError, ValueError):
@@ -84,11 +95,14 @@ def _source(url: str, out: Path) -> tuple[str, bool]:
     if parsed.password is not None or _PASSWORDS & set(parsed.query):
         return f"${{{_URL_VARIABLE}}}", True
     if parsed.get_backend_name() == "sqlite" and parsed.database:
-        # A relative path starts at the file that is written, not at where the command ran.
-        path, folder = Path(parsed.database).absolute(), out.absolute().parent
-        inside = path.is_relative_to(folder)
-        parsed = parsed.set(database=str(path.relative_to(folder) if inside else path))
+        parsed = parsed.set(database=_placed(parsed.database, out))
     return scalar(parsed.render_as_string()), False
+
+
+def _placed(path: str, out: Path) -> str:
+    """Let a relative path start at the file that is written, not at where the command ran."""
+    place, folder = Path(path).absolute(), out.absolute().parent
+    return str(place.relative_to(folder) if place.is_relative_to(folder) else place)
 
 
 def check(
@@ -141,7 +155,7 @@ def _show_model(console: Console, model: ModelCheck) -> None:
         indexed = {True: ", indexed", False: ", not indexed", None: ""}[model.time_indexed]
         console.print(
             f"  log       {model.first:%Y-%m-%d %H:%M} to {model.last:%Y-%m-%d %H:%M} UTC "
-            f"({model.time_writing}{indexed})"
+            f"({model.time_writing}{indexed}), read by {model.path}"
         )
     if model.baseline_rows is not None:
         console.print(f"  baseline  {model.baseline_rows:,} rows")

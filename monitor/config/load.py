@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import re
 import sys
@@ -94,6 +95,7 @@ def _place_paths(values: dict[str, Any], folder: Path) -> None:
     for model in models.values() if isinstance(models, dict) else ():
         if isinstance(model, dict):
             _place_sqlite(model, "source", folder)
+            _place_files(model, folder)
             file = lookup(model, ("baseline", "file"))
             if isinstance(file, str) and file:
                 model["baseline"]["file"] = str(folder / Path(file).expanduser())
@@ -108,6 +110,16 @@ def _place_sqlite(values: dict[str, Any], key: str, folder: Path) -> None:
         # In a URL these signs have a meaning; in the name of a folder they have none.
         begin = str(folder).replace("%", "%25").replace("?", "%3F")
         values[key] = f"{scheme}:///{begin}/{rest}"
+
+
+def _place_files(model: dict[str, Any], folder: Path) -> None:
+    """Place a source that names files, or a DuckDB file: in these no sign has a meaning."""
+    source = model.get("source")
+    for begins in ("file:", "duckdb:///"):
+        rest = source.removeprefix(begins) if isinstance(source, str) else ""
+        if rest and rest != source and not rest.startswith(("/", ":memory:")):
+            place = Path(glob.escape(str(folder))) if glob.has_magic(rest) else folder
+            model["source"] = f"{begins}{place / Path(rest).expanduser()}"
 
 
 def _check_names(document: Document) -> None:

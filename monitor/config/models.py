@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     SecretStr,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
@@ -110,9 +111,9 @@ class Strict(BaseModel):
 
 
 class Log(Strict):
-    """Where predictions are logged: one table, one row a prediction."""
+    """Where predictions are logged: one table, or files, one row a prediction."""
 
-    table: Name
+    table: Name | None = None  # of a database
     time: Name
     id: Name | None = None
     payload: Name | None = None
@@ -149,6 +150,28 @@ class Baseline(Strict):
         return bounds
 
 
+def files_of(source: SecretStr) -> str | None:
+    """Return the path or the pattern that a source of files names, None for a database.
+
+    Raises
+    ------
+    ValueError
+        If it names a host.
+    """
+    text = source.get_secret_value()
+    if not text.startswith("file:"):
+        return None
+    path = text.removeprefix("file:")
+    if path.startswith("//"):
+        host, slash, rest = path.removeprefix("//").partition("/")
+        if host not in {"", "localhost"}:
+            raise ValueError("it names a host; write file:logs/*.parquet or file:///logs/*.parquet")
+        path = slash + rest
+    if not path:
+        raise ValueError("it names no file; write it like file:logs/*.parquet")
+    return path
+
+
 class Prediction(Strict):
     kind: Literal["binary", "multiclass", "regression"]
     score: Name
@@ -170,6 +193,39 @@ class Model(Strict):
     window: Width = timedelta(hours=1)
     lateness: Wait = timedelta(0)
     noun: Name = "rows"
+
+    @field_validator("source")
+    @classmethod
+    def _no_host(cls, source: SecretStr) -> SecretStr:
+        files_of(source)
+        return source
+
+    @field_validator("log")
+    @classmethod
+    def _table_of_a_database(cls, log: Log, info: ValidationInfo) -> Log:
+        source = info.data.get("source")
+        if source is None:
+            return log  # what is wrong with it is said
+        if files_of(source) is None:
+            if log.table is None:
+                raise ValueError("table is missing; this key is needed, for source is a database")
+            return log
+        if log.table is not None or log.db_schema is not None:
+            raise ValueError("source names files, which have no table; take table and schema away")
+        return log
+
+    @field_validator("baseline")
+    @classmethod
+    def _baseline_of_files(cls, baseline: Baseline, info: ValidationInfo) -> Baseline:
+        source = info.data.get("source")
+        if baseline.table is not None and source is not None and files_of(source) is not None:
+            raise ValueError("source names files, which have no table; give a file or a range")
+        return baseline
+
+    @property
+    def files(self) -> str | None:
+        """The path or the pattern of a log in files, None where it is in a database."""
+        return files_of(self.source)
 
     @field_validator("cohorts")
     @classmethod

@@ -64,6 +64,8 @@ class ModelCheck:
         Rows of the baseline, and of some of the log, that could not be understood.
     notes : tuple of str
         What is worth knowing and no problem.
+    path : str or None
+        How the log's rows are read, in one word; docs/sources.md lists them.
     """
 
     name: str
@@ -77,6 +79,7 @@ class ModelCheck:
     time_writing: str | None = None
     time_indexed: bool | None = None
     notes: tuple[str, ...] = ()
+    path: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +139,7 @@ class _Look:
             last=log.last if log else None,
             time_writing=log.writing if log else None,
             time_indexed=log.indexed if log else None,
+            path=log.path if log else None,
             notes=tuple(self._notes),
         )
 
@@ -158,13 +162,21 @@ class _Look:
                 last=source.latest(),
                 writing=source.time_writing(),
                 indexed=source.time_indexed(),
+                path=source.path(),
             )
+            self._notes += source.notes()
             for batch in source.sample():
                 self._rejected.update(batch.rejected)
         table, time = self._model.log.table, self._model.log.time
+        what = "the log" if table is None else f"table {table!r}"
         if log.first is None:
-            self._report("source", "", f"table {table!r} is empty: no row has a time in {time!r}")
-        if log.indexed is False:
+            self._report("source", "", f"{what} is empty: no row has a time in {time!r}")
+        elif log.indexed is False and table is None:
+            self._notes.append(
+                f"not every file tells the bounds of its {time!r}: files are read whole for every "
+                "window; Parquet files with statistics are not"
+            )
+        elif log.indexed is False:
             self._notes.append(
                 f"no index begins with {time!r}: every window reads the whole of {table!r}"
             )
@@ -278,6 +290,7 @@ class _Log:
     last: datetime | None
     writing: str | None
     indexed: bool | None
+    path: str
 
 
 def _what(model: Model) -> str:

@@ -14,20 +14,20 @@ from monitor.config.models import Baseline
 from monitor.contact import guess
 from monitor.contact.guess import Sampled, Score
 from monitor.errors import SourceError
-from monitor.sources import LogSource, look_at, open_log
+from monitor.sources import LogSource, RawLook, look_at, open_log, plain_values
 from profiles.derived import Derived
 from profiles.kinds import infer_kind
 
 _DAY = timedelta(days=1)
 _FEW_ROWS = 30  # an hour with fewer says little; windows are days then
-_PROBE = Baseline(table="not read")  # a model needs a baseline; here only its log is opened
+_PROBE = Baseline(range=(datetime(1970, 1, 1, tzinfo=UTC), datetime(1971, 1, 1, tzinfo=UTC)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class FirstLook:
-    """What a first configuration says about a table."""
+    """What a first configuration says about a table, or about files."""
 
-    table: str
+    table: str  # its name, or one made of the files'
     schema: str | None
     time: str
     time_indexed: bool | None  # None: a view, which hides it
@@ -43,15 +43,16 @@ class FirstLook:
     last: datetime
     window: timedelta
     derived: Mapping[str, Derived] = field(default_factory=dict)  # watched by what is made of them
+    in_files: bool = False
 
 
-def first_look(url: SecretStr, table: str) -> FirstLook:
+def first_look(url: SecretStr, table: str | None) -> FirstLook:
     """Look at a table, read-only, and guess what its columns are.
 
     Parameters
     ----------
     table
-        Its name, or ``schema.name``.
+        Its name, or ``schema.name``; None where the URL names files.
 
     Raises
     ------
@@ -60,7 +61,7 @@ def first_look(url: SecretStr, table: str) -> FirstLook:
     """
     raw = look_at(url, table)
     if not raw.columns or not raw.rows:
-        raise SourceError(f"table {table!r} is empty: there is nothing to look at yet")
+        raise SourceError(f"{_what(raw)} is empty: there is nothing to look at yet")
     sampled = [
         Sampled(name=c.name, values=values, indexed=c.name in raw.indexed)
         for c, values in zip(raw.columns, raw.values, strict=True)
@@ -69,20 +70,25 @@ def first_look(url: SecretStr, table: str) -> FirstLook:
     if time is None:
         names = ", ".join(repr(column.name) for column in raw.columns[:20])
         raise SourceError(
-            f"table {table!r} has no column that looks like the time of a prediction (it has "
+            f"{_what(raw)} has no column that looks like the time of a prediction (it has "
             f"{names}); it needs timestamps, ISO text in UTC, or seconds since 1970"
         )
     payload = guess.payload(sampled)
-    log = Log(table=raw.name, time=time, payload=payload, db_schema=raw.schema)
+    name = None if raw.in_files else raw.name
+    log = Log(table=name, time=time, payload=payload, db_schema=raw.schema)
     with open_log(Model(source=url, log=log, baseline=_PROBE)) as source:
-        return _second_look(source, log, sampled)
+        return _second_look(source, log, sampled, raw)
 
 
-def _second_look(source: LogSource, log: Log, raw: list[Sampled]) -> FirstLook:
+def _what(raw: RawLook) -> str:
+    return "the log in these files" if raw.in_files else f"table {raw.name!r}"
+
+
+def _second_look(source: LogSource, log: Log, raw: list[Sampled], of: RawLook) -> FirstLook:
     """Look again, now that the payload's keys are columns too."""
     first, last = source.earliest(), source.latest()
     if first is None or last is None:
-        raise SourceError(f"table {log.table!r} has no row with a time in {log.time!r}")
+        raise SourceError(f"{_what(of)} has no row with a time in {log.time!r}")
     plain = {column.name: column for column in raw}
     batches = [batch.rows for batch in source.sample()]
     columns = {**plain, **_sampled(batches)}
@@ -96,7 +102,8 @@ def _second_look(source: LogSource, log: Log, raw: list[Sampled]) -> FirstLook:
     label = guess.label(rest)
     groups = guess.cohorts(c for name, c in rest.items() if name != label)
     return FirstLook(
-        table=log.table,
+        table=of.name,
+        in_files=of.in_files,
         schema=log.db_schema,
         time=log.time,
         time_indexed=source.time_indexed(),
@@ -121,7 +128,7 @@ def _sampled(batches: Sequence[pa.RecordBatch]) -> dict[str, Sampled]:
     for batch in batches:
         for name, column in zip(batch.schema.names, batch.columns, strict=True):
             held = values.setdefault(name, [])
-            held += [None] * (count - len(held)) + column.to_pylist()
+            held += [None] * (count - len(held)) + plain_values(column)
         count += batch.num_rows
     return {
         name: Sampled(name=name, values=held + [None] * (count - len(held)))

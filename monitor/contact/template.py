@@ -38,8 +38,9 @@ def _lines(look: FirstLook, source: str) -> Iterable[str]:
         f"  {scalar(model)}:",
         f"    source: {source}  # only ever read: give it an account that can do no more",
         "    log:",
-        f"      table: {scalar(look.table)}",
     )
+    if not look.in_files:
+        yield f"      table: {scalar(look.table)}"
     if look.schema is not None:
         yield f"      schema: {scalar(look.schema)}"
     yield f"      time: {scalar(look.time)}{_about_index(look)}"
@@ -71,6 +72,8 @@ def _lines(look: FirstLook, source: str) -> Iterable[str]:
 
 
 def _about_index(look: FirstLook) -> str:
+    if look.time_indexed is False and look.in_files:
+        return "  # CSV files are read whole for every window; Parquet files are not"
     if look.time_indexed is False:
         return "  # has no index: every window reads the whole table until it has one"
     return "  # when the prediction was made"

@@ -1,5 +1,6 @@
 """Where rows come from: the prediction log and the baseline."""
 
+from monitor.sources.arrays import plain_values
 from monitor.sources.baseline import BaselineSource, open_baseline
 from monitor.sources.batch import Batch
 from monitor.sources.log import LogSource, SourceColumn, open_log
@@ -22,4 +23,5 @@ __all__ = [
     "look_at",
     "open_baseline",
     "open_log",
+    "plain_values",
 ]

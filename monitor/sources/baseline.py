@@ -10,10 +10,11 @@ from typing import Protocol, Self
 import pyarrow as pa
 
 from monitor import config
+from monitor.errors import SourceError
 from monitor.sources.batch import Batch
-from monitor.sources.database import Database
 from monitor.sources.files import FileReader
 from monitor.sources.log import open_log
+from monitor.sources.origin import Files, connect
 from monitor.sources.table import TableReader, require_columns
 from profiles.windows import Window
 
@@ -73,7 +74,10 @@ def open_baseline(model: config.Model) -> BaselineSource:
 
 class _Table:
     def __init__(self, model: config.Model, name: str) -> None:
-        self._database = Database(model.source)
+        database = connect(model.source)
+        if isinstance(database, Files):
+            raise SourceError("files have no table; give the baseline as a file or a range")
+        self._database = database
         try:
             table = self._database.table(name, model.baseline.db_schema)
             require_columns(table, {"baseline.payload": model.baseline.payload})
@@ -89,6 +93,7 @@ class _Table:
         return self._reader.all_rows()
 
     def close(self) -> None:
+        self._reader.close()
         self._database.close()
 
 

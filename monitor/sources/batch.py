@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-ROWS = 10_000  # rows of a batch at most, so that memory does not grow with a window
+ROWS = 16_384  # rows of a batch at most, so that memory does not grow with a window
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import sqlalchemy as sa
@@ -17,7 +17,12 @@ from sqlalchemy import exc
 
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
+from monitor.sources import times
+from monitor.sources.arrays import Far
 from monitor.sources.payload import loads
+
+if TYPE_CHECKING:
+    from sqlalchemy.sql.compiler import SQLCompiler
 
 STATEMENT_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
@@ -31,6 +36,15 @@ class Table:
     schema: str | None
     types: Mapping[str, sa.types.TypeEngine[Any]]  # by column, in the table's order
     rows: sa.TableClause
+    nested: Mapping[str, Sequence[str]] = field(default_factory=dict)  # columns made of a column
+
+    def names(self, *, apart: str | None = None) -> frozenset[str]:
+        """Return the columns that rows have, those of a payload aside."""
+        return frozenset(
+            name
+            for column in self.types
+            for name in (self.nested.get(column, (column,)) if column != apart else (column,))
+        )
 
 
 class Database:
@@ -39,18 +53,34 @@ class Database:
     Not for several threads at once.
     """
 
+    moments = times.FIRST, times.LAST  # that a bound may be
+
     def __init__(self, url: SecretStr) -> None:
         self._url = _parse(url.get_secret_value())
         self.name = self._url.render_as_string(hide_password=True)
         self._engine = self._make_engine()
+        self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._connection: sa.Connection | None = None
 
     @property
     def dialect(self) -> str:
         return self._engine.dialect.name
 
+    @property
+    def driver(self) -> str:
+        return self._engine.dialect.driver
+
+    def file(self) -> tuple[str, float]:
+        """Return the URI of a SQLite file, and the seconds to wait for whoever locks it."""
+        (uri,), options = self._engine.dialect.create_connect_args(self._engine.url)
+        return uri, float(options.get("timeout", 5.0))
+
+    def compiled(self, statement: sa.Select[Any]) -> SQLCompiler:
+        """Return a statement in the database's own words."""
+        return statement.compile(self._engine)
+
     def close(self) -> None:
-        self._drop_connection()
+        self.drop()
         self._engine.dispose()
 
     @contextmanager
@@ -69,10 +99,11 @@ class Database:
             try:
                 yield self._connection
             finally:  # also where whoever was reading stops in the middle of the rows
-                self._connection.rollback()
-        except exc.SQLAlchemyError as error:
-            self._drop_connection()
-            raise SourceError(f"cannot read {self.name}: {_in_short(error)}") from None
+                if self._connection is not None:
+                    self._connection.rollback()
+        except (exc.SQLAlchemyError, self._driver_error) as error:
+            self.drop()
+            raise SourceError(f"cannot read {self.name}: {in_short(error)}") from None
 
     def table(self, name: str, schema: str | None) -> Table:
         """Look up a table or a view, and its columns.
@@ -101,17 +132,20 @@ class Database:
         """Have every name quoted: no list of reserved words is complete (SQLite: `nothing`)."""
         # Elsewhere a quoted name would no longer be folded to the case that the database keeps.
         exact = self.dialect in {"sqlite", "postgresql", "mysql", "mariadb", "mssql"} or None
-        rows = sa.table(
-            sa.quoted_name(found.name, exact),
-            *(sa.column(sa.quoted_name(c.name, exact), c.type) for c in found.columns),
-            schema=None if found.schema is None else sa.quoted_name(found.schema, exact),
-        )
-        return Table(
-            name=found.name,
-            schema=found.schema,
-            types={column.name: column.type for column in found.columns},
-            rows=rows,
-        )
+        types = {column.name: column.type for column in found.columns}
+        return quoted_table(found.name, found.schema, types, exact=exact)
+
+    def scalar(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Any:
+        """Return the one value that a statement gives."""
+        with self.reading() as connection:
+            return connection.scalar(statement, bounds)
+
+    def fetch(
+        self, statement: sa.Select[Any], bounds: Mapping[str, Any]
+    ) -> Sequence[Sequence[Any]]:
+        """Return all rows of a statement."""
+        with self.reading() as connection:
+            return connection.execute(statement, bounds).all()
 
     def has_index_on(self, table: Table, column: str) -> bool | None:
         """Tell whether an index begins with a column; None where a view hides it."""
@@ -132,7 +166,8 @@ class Database:
         except (exc.SQLAlchemyError, NotImplementedError):
             return []
 
-    def _drop_connection(self) -> None:
+    def drop(self) -> None:
+        """Give the connection up, whatever runs on it."""
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()
@@ -153,7 +188,7 @@ class Database:
                 f"{self.name} needs the Python package {error.name!r}, which is not installed"
             ) from None
         except (exc.ArgumentError, TypeError) as error:
-            raise SourceError(f"{self.name} cannot be used: {_in_short(error)}") from None
+            raise SourceError(f"{self.name} cannot be used: {in_short(error)}") from None
 
     def _unknown_dialect(self) -> sa.Engine:
         known = ["postgresql", "sqlite", "mysql", "mariadb", "mssql", "oracle"]
@@ -162,6 +197,22 @@ class Database:
             f"{self.name} begins with {driver!r}, which is no kind of database known here; "
             + did_you_mean(driver, known)
         )
+
+
+def quoted_table(
+    name: str,
+    schema: str | None,
+    types: Mapping[str, sa.types.TypeEngine[Any]],
+    *,
+    exact: bool | None = True,
+) -> Table:
+    """Describe a table whose names are quoted in every statement; None where that is not needed."""
+    rows = sa.table(
+        sa.quoted_name(name, exact),
+        *(sa.column(sa.quoted_name(column, exact), of) for column, of in types.items()),
+        schema=None if schema is None else sa.quoted_name(schema, exact),
+    )
+    return Table(name=name, schema=schema, types=types, rows=rows)
 
 
 def _parse(text: str) -> sa.URL:
@@ -194,12 +245,12 @@ def _sqlite(url: sa.URL) -> sa.Engine:
 
     @sa.event.listens_for(engine, "connect")
     def take_text_as_it_is(connection: sqlite3.Connection, _record: object) -> None:
-        connection.text_factory = _text
+        connection.text_factory = text_of
 
     return engine
 
 
-def _text(raw: bytes) -> str:
+def text_of(raw: bytes) -> str:
     """Read what SQLite holds as text, which need not be UTF-8."""
     return raw.decode("utf-8", "backslashreplace")
 
@@ -216,15 +267,44 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         options["connect_timeout"] = CONNECT_TIMEOUT_S
     if "application_name" not in url.query:
         options["application_name"] = "driftline"
-    return sa.create_engine(url, connect_args=options, json_deserializer=loads)
+    engine = sa.create_engine(url, connect_args=options, json_deserializer=loads)
+    if engine.dialect.driver == "psycopg":
+        sa.event.listen(engine, "connect", _take_far_moments)
+    return engine
 
 
-def _in_short(error: Exception) -> str:
-    """Say what went wrong in one line, without a value of a row or a statement."""
+def _take_far_moments(connection: Any, _record: object) -> None:
+    """Read the times that Python has none for, infinity before all, where psycopg would fail."""
+    from psycopg.errors import DataError
+    from psycopg.pq import Format
+
+    for name in ("timestamp", "timestamptz", "date"):
+        of = connection.adapters.types[name]
+        usual = connection.adapters.get_loader(of.oid, Format.TEXT)
+
+        class FarLoader:
+            format = Format.TEXT
+
+            def __init__(self, oid: int, context: Any = None, usual: Any = usual) -> None:
+                self._load = usual(oid, context).load
+
+            def load(self, data: Any) -> Any:
+                try:
+                    return self._load(data)
+                except DataError:
+                    text = bytes(data)
+                    back = text.startswith(b"-") or text.endswith(b"BC")
+                    return Far.BACK if back else Far.AHEAD
+
+        connection.adapters.register_loader(of.oid, FarLoader)
+
+
+def in_short(error: Exception) -> str:
+    """Say what a driver found wrong in one line, without a value of a row or a statement."""
     cause = error.orig if isinstance(error, exc.DBAPIError) else error
-    plain = exc.OperationalError | exc.ProgrammingError
-    tells_no_value = isinstance(error, plain) or isinstance(cause, sqlite3.Error)
-    if isinstance(error, exc.DBAPIError) and not tells_no_value:
+    is_drivers = cause is not error or not isinstance(error, exc.SQLAlchemyError)
+    plain = {"OperationalError", "ProgrammingError"} & {of.__name__ for of in type(cause).__mro__}
+    if is_drivers and not plain and not isinstance(cause, sqlite3.Error):
         # Others, DataError before all, quote the value that offended.
         return f"the database gave the error {type(cause).__name__}"
     lines = [line.strip(" \t-") for line in str(cause).splitlines() if line.strip()]

@@ -7,13 +7,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Protocol, Self
 
 from monitor import config
 from monitor.errors import SourceError
+from monitor.sources import notes
 from monitor.sources.batch import Batch
-from monitor.sources.database import Database, Table
+from monitor.sources.database import Table
+from monitor.sources.filelog import FileLog
+from monitor.sources.origin import Files, Origin, connect
 from monitor.sources.table import TableReader, require_columns
+from monitor.sources.times import Writing
 from profiles.windows import Window
 
 SAMPLE_ROWS = 5_000
@@ -27,6 +31,32 @@ class SourceColumn:
     type: str
 
 
+class Reader(Protocol):
+    """The rows of a log, wherever it lies."""
+
+    def rows_within(self, window: Window) -> Iterator[Batch]: ...
+
+    def some_rows(self, rows: int, *, newest: bool) -> Iterator[Batch]: ...
+
+    def earliest(self) -> datetime | None: ...
+
+    def latest(self) -> datetime | None: ...
+
+    def count_since(self, start: datetime) -> int: ...
+
+    def names(self) -> frozenset[str]: ...
+
+    def writing(self) -> Writing | None: ...
+
+    def time_indexed(self) -> bool | None: ...
+
+    def path(self) -> str: ...
+
+    def notes(self) -> list[str]: ...
+
+    def close(self) -> None: ...
+
+
 class LogSource:
     """The rows of one model's log. A context manager; not for several threads at once.
 
@@ -35,39 +65,51 @@ class LogSource:
 
     def __init__(self, model: config.Model) -> None:
         self._model = model
-        self._database = Database(model.source)
-        self._opened: tuple[Table, TableReader] | None = None
+        self._origin = connect(model.source)
+        self._opened: Reader | None = None
         try:
             self._open()
         except BaseException:
-            self._database.close()
+            self._origin.close()
             raise
 
-    def _open(self) -> tuple[Table, TableReader]:
-        """Look up the table, unless that is done already."""
-        if self._opened is not None:
-            return self._opened
-        log = self._model.log
-        table = self._database.table(log.table, log.db_schema)
-        wanted = {
-            "log.time": log.time,
-            "log.id": log.id,
-            "log.payload": log.payload,
-            "log.version": log.version,
-        }
-        require_columns(table, wanted)
-        reader = TableReader(
-            self._database, table, time=log.time, payload=log.payload, skip=_ignored(self._model)
-        )
-        self._opened = table, reader
+    def _open(self) -> Reader:
+        """Look up the table or the files, unless that is done already."""
+        if self._opened is None:
+            self._opened = self._reader_of(self._origin)
+            notes.debug("the log is open", action="source.opened", path=self._opened.path())
         return self._opened
 
+    def _reader_of(self, origin: Origin) -> Reader:
+        columns, skip = self._model.log, _ignored(self._model)
+        if isinstance(origin, Files):
+            return FileLog(origin.pattern, columns, skip=skip)
+        assert columns.table is not None
+        table = origin.table(columns.table, columns.db_schema)
+        wanted = {
+            "log.time": columns.time,
+            "log.id": columns.id,
+            "log.payload": columns.payload,
+            "log.version": columns.version,
+        }
+        require_columns(table, wanted)
+        return TableReader(
+            origin,
+            table,
+            time=columns.time,
+            payload=columns.payload,
+            skip=skip,
+            apart=(columns.id,),
+        )
+
     @contextmanager
-    def _reader(self) -> Iterator[TableReader]:
-        """Lend the reader; after an error the table is looked up anew, for it may have changed."""
+    def _reading(self) -> Iterator[Reader]:
+        """Lend the reader; after an error all is looked up anew, for it may have changed."""
+        reader = self._open()
         try:
-            yield self._open()[1]
+            yield reader
         except SourceError:
+            reader.close()
             self._opened = None
             raise
 
@@ -83,21 +125,26 @@ class LogSource:
         self.close()
 
     def close(self) -> None:
-        self._database.close()
+        if self._opened is not None:
+            self._opened.close()
+        self._origin.close()
 
     def batches(self, window: Window) -> Iterator[Batch]:
-        """Read the rows with ``window.start <= time < window.end``, in any order."""
-        with self._reader() as reader:
+        """Read the rows with ``window.start <= time < window.end``, in any order.
+
+        Where a database takes its time, batches without rows come in between.
+        """
+        with self._reading() as reader:
             yield from reader.rows_within(window)
 
     def earliest(self) -> datetime | None:
         """Return the first event time in UTC, None where the log is empty."""
-        with self._reader() as reader:
+        with self._reading() as reader:
             return reader.earliest()
 
     def latest(self) -> datetime | None:
         """Return the last event time in UTC, None where the log is empty."""
-        with self._reader() as reader:
+        with self._reading() as reader:
             return reader.latest()
 
     def columns(self) -> frozenset[str]:
@@ -105,7 +152,7 @@ class LogSource:
 
         Empty where that cannot be told, as long as a log with a payload has no row.
         """
-        plain = frozenset(self._open()[0].types)
+        plain = self._open().names()
         payload = self._model.log.payload
         if payload is None:
             return plain
@@ -115,27 +162,38 @@ class LogSource:
     def count_since(self, start: datetime) -> int | None:
         """Count the rows from a moment on; None where that takes too long."""
         try:
-            with self._reader() as reader:
+            with self._reading() as reader:
                 return reader.count_since(start)
         except SourceError:
             return None
 
     def sample(self, rows: int = SAMPLE_ROWS) -> Iterator[Batch]:
         """Read some rows: any, and where an index makes that cheap, the newest as well."""
-        with self._reader() as reader:
+        with self._reading() as reader:
             yield from reader.some_rows(rows, newest=False)
-            if self.time_indexed():
+            if reader.time_indexed():
                 yield from reader.some_rows(rows, newest=True)
 
     def time_indexed(self) -> bool | None:
-        """Tell whether an index begins with the time; None where a view hides it."""
-        return self._database.has_index_on(self._open()[0], self._model.log.time)
+        """Tell whether a window is found without reading all; None where a view hides it."""
+        with self._reading() as reader:
+            return reader.time_indexed()
 
     def time_writing(self) -> str | None:
         """Say how event times are written, None where the log is empty."""
-        with self._reader() as reader:
+        with self._reading() as reader:
             writing = reader.writing()
         return None if writing is None else writing.name
+
+    def path(self) -> str:
+        """Name the way that rows are read, in the one word that docs/sources.md explains."""
+        with self._reading() as reader:
+            return reader.path()
+
+    def notes(self) -> list[str]:
+        """Say what is left out of the log for now, such as a file that is still written."""
+        with self._reading() as reader:
+            return reader.notes()
 
 
 def open_log(model: config.Model) -> LogSource:

@@ -1,27 +1,24 @@
-"""A table or view as Arrow batches: what to select, and how to read what comes."""
+"""A table or view: what to select of it, and how."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any
 
 import sqlalchemy as sa
 
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
-from monitor.sources import times
-from monitor.sources.arrays import keep, record_batch
-from monitor.sources.batch import ROWS, Batch
-from monitor.sources.database import Database, Table
-from monitor.sources.payload import flatten, read_payloads
+from monitor.sources import notes, times
+from monitor.sources.batch import Batch
+from monitor.sources.database import Table
+from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batch_of
 from monitor.sources.times import Writing
+from monitor.sources.ways import StatementReader, Tables, quickest, usual
 from profiles.windows import Window
 
 _PROBED_ROWS = 200
-_SECOND = timedelta(seconds=1)
-_ALL_TIME = Window(start=times.FIRST, end=times.LAST)
 
 
 class TableReader:
@@ -29,30 +26,51 @@ class TableReader:
 
     def __init__(
         self,
-        database: Database,
+        database: Tables,
         table: Table,
         *,
         time: str | None = None,
         payload: str | None = None,
         skip: frozenset[str] = frozenset(),
+        apart: tuple[str | None, ...] = (),
+        choose: Callable[[Tables, Table, Wanted], StatementReader] = quickest,
     ) -> None:
         self._database = database
         self._raw = database.dialect == "sqlite"
         self._columns = [column for column in table.rows.columns if column.name not in skip]
         self._names = [str(column.name) for column in self._columns]
-        self._taken = frozenset(table.types)
-        self._booleans = [
-            name for name in self._names if self._raw and isinstance(table.types[name], sa.Boolean)
-        ]
-        self._payload = payload
-        self._parsed = (
-            payload is not None and not self._raw and isinstance(table.types[payload], sa.JSON)
+        parsed = payload is not None and not self._raw and isinstance(table.types[payload], sa.JSON)
+        self._shape = Shape(time=time, payload=payload, parsed=parsed, taken=frozenset(table.types))
+        self._wanted = Wanted(
+            names=tuple(self._names),
+            written=frozenset(name for name in (time, payload, *apart) if name is not None),
+            truths=frozenset(
+                name
+                for name in self._names
+                if self._raw and isinstance(table.types[name], sa.Boolean)
+            ),
+            time=time,
+            payload=payload,
         )
+        self._found = table
+        self._reader = choose(database, table, self._wanted)
         self._time = None if time is None else table.rows.columns[time]
         self._writing: Writing | None = None
         self._statements: dict[str, sa.Select[Any]] = {}
-        self._rows = table.rows
+        self._table = table.rows
         self._everything = sa.select(*self._selected()).select_from(table.rows)
+
+    def names(self) -> frozenset[str]:
+        """Return the table's columns; of a payload's keys nothing is known."""
+        return self._found.names(apart=self._shape.payload)
+
+    def notes(self) -> list[str]:
+        return []
+
+    def time_indexed(self) -> bool | None:
+        """Tell whether an index begins with the time; None where a view hides it."""
+        assert self._time is not None
+        return self._database.has_index_on(self._found, self._time.name)
 
     def all_rows(self) -> Iterator[Batch]:
         """Read the whole table."""
@@ -65,12 +83,11 @@ class TableReader:
         statement = self._everything.where(self._time.is_not(None)).limit(rows)
         if newest:
             statement = statement.order_by(self._time.desc())
-        yield from self._stream(statement, {}, _ALL_TIME)
+        yield from self._stream(statement, {}, times.ALL_TIME)
 
     def raw_rows(self, rows: int) -> list[tuple[Any, ...]]:
         """Read some rows as the driver gives them: a tuple a column."""
-        with self._database.reading() as connection:
-            found = connection.execute(self._everything.limit(rows)).all()
+        found = self._database.fetch(self._everything.limit(rows), {})
         return list(zip(*found, strict=True))
 
     def count_since(self, start: datetime) -> int:
@@ -79,22 +96,15 @@ class TableReader:
         if writing is None:
             return 0
         bounds = {"start": writing.bound(start), "end": writing.span()[1]}
-        with self._database.reading() as connection:
-            return int(connection.scalar(self._statement("count"), bounds) or 0)
+        return int(self._database.scalar(self._statement("count"), bounds) or 0)
 
     def rows_within(self, window: Window) -> Iterator[Batch]:
         """Read the rows whose time lies in a window."""
         writing = self.writing()
         if writing is None:
             return
-        start, end = window.start, window.end
-        if end.microsecond:  # the bounds are whole seconds; what lies between is dropped on reading
-            end = end.replace(microsecond=0) + _SECOND
-        bounds = {
-            "start": writing.bound(start.replace(microsecond=0)),
-            "end": writing.bound(end),
-        }
-        yield from self._stream(self._statement("rows"), bounds, window)
+        low, high = times.bounds(writing, window)
+        yield from self._stream(self._statement("rows"), {"start": low, "end": high}, window)
 
     def earliest(self) -> datetime | None:
         return self._extreme("earliest")
@@ -115,15 +125,14 @@ class TableReader:
         of = self._time.type
         if isinstance(of, sa.DateTime):
             aware = of.timezone or (isinstance(of, sa.TIMESTAMP) and bool(of.timezone))
-            return times.native(aware=aware)
+            return times.native(aware=aware, within=self._database.moments)
         return times.days() if isinstance(of, sa.Date) else None
 
     def _probed(self) -> Writing | None:
         assert self._time is not None
         time = self._as_stored(self._time)
         statement = sa.select(time).where(self._time.is_not(None)).limit(_PROBED_ROWS)
-        with self._database.reading() as connection:
-            values = connection.scalars(statement).all()
+        values = [value for (value,) in self._database.fetch(statement, {})]
         return times.recognise(values, column=self._time.name) if values else None
 
     def _extreme(self, which: str) -> datetime | None:
@@ -131,9 +140,7 @@ class TableReader:
         if writing is None:
             return None
         first, last = writing.span()
-        statement = self._statement(which)
-        with self._database.reading() as connection:
-            value = connection.scalar(statement, {"start": first, "end": last})
+        value = self._database.scalar(self._statement(which), {"start": first, "end": last})
         if value is None:
             return None
         moment = writing.read(value)
@@ -162,7 +169,7 @@ class TableReader:
         made = {
             "rows": self._everything,
             "earliest": sa.select(sa.type_coerce(sa.func.min(stored), stored.type)),
-            "count": sa.select(sa.func.count()).select_from(self._rows),
+            "count": sa.select(sa.func.count()).select_from(self._table),
             "latest": sa.select(sa.type_coerce(sa.func.max(stored), stored.type)),
         }[which].where(inside)
         self._statements[which] = made
@@ -173,57 +180,47 @@ class TableReader:
         return [self._as_stored(column).label(f"c{at}") for at, column in enumerate(self._columns)]
 
     def _as_stored(self, column: sa.ColumnElement[Any]) -> Any:
-        """Take SQLite's values raw: an odd date in a DATE column would raise in SQLAlchemy."""
-        return sa.type_coerce(column, sa.types.NullType()) if self._raw else column
+        """Take values as they are, where SQLAlchemy or a driver would make something else of them.
+
+        SQLite's are taken raw: an odd date in a DATE column would raise. A value that was added to
+        an enumeration is none that SQLAlchemy knows. A PostgreSQL driver reads a single float from
+        its shortest text, which is another double than the float.
+        """
+        if self._raw:
+            return sa.type_coerce(column, sa.types.NullType())
+        if isinstance(column.type, sa.Enum):
+            return sa.cast(column, sa.Text)
+        if self._database.dialect == "postgresql" and isinstance(column.type, sa.REAL):
+            return sa.cast(column, sa.Double)
+        return column
+
+    def path(self) -> str:
+        """Name the way that rows are read."""
+        if not self._reader.fits(self._everything):
+            self._fall_back()
+        return self._reader.name
+
+    def close(self) -> None:
+        """Give up what the reader holds beside the database's own connection."""
+        self._reader.close()
+
+    def _fall_back(self) -> None:
+        self._reader.close()
+        self._reader = usual(self._database, self._wanted)
 
     def _stream(
         self, statement: sa.Select[Any], bounds: dict[str, Any], window: Window | None
     ) -> Iterator[Batch]:
-        with self._database.reading() as connection:
-            options = {"stream_results": True, "max_row_buffer": ROWS}
-            with connection.execute(statement, bounds, execution_options=options) as result:
-                for rows in result.partitions(ROWS):
-                    yield self._batch(rows, window)
+        for rows in self._rows(statement, bounds):
+            yield batch_of(rows, self._shape, writing=self._writing, window=window)
 
-    def _batch(self, rows: Sequence[sa.Row[Any]], window: Window | None) -> Batch:
-        columns: dict[str, Sequence[Any]] = dict(
-            zip(self._names, zip(*rows, strict=True), strict=True)
-        )
-        read, count = len(rows), len(rows)
-        rejected: Counter[str] = Counter()
-        for name in self._booleans:
-            columns[name] = [_truth(value) for value in columns[name]]
-        if window is not None:
-            columns, read = self._timed(columns, window, rejected)
-            count = read - rejected.total()
-        if self._payload is not None:
-            payloads = read_payloads(columns.pop(self._payload), parsed=self._parsed)
-            if payloads.kept is not None:
-                columns = {**keep(columns, payloads.kept)}
-                rejected += payloads.rejected
-                count = len(payloads.objects)
-            columns |= flatten(payloads.objects, taken=self._taken, payload=self._payload)
-        return Batch(rows=record_batch(columns, count), read=read, rejected=dict(rejected))
-
-    def _timed(
-        self, columns: dict[str, Sequence[Any]], window: Window, rejected: Counter[str]
-    ) -> tuple[dict[str, Sequence[Any]], int]:
-        """Put moments in place of the written times; returns the columns and the rows read."""
-        assert self._time is not None
-        assert self._writing is not None
-        read, start, end = self._writing.read, window.start, window.end
-        moments = [read(value) for value in columns[self._time.name]]
-        inside = [isinstance(at, datetime) and start <= at < end for at in moments]
-        columns[self._time.name] = moments
-        if all(inside):
-            return columns, len(moments)
-        reasons = [at for at in moments if isinstance(at, str)]
-        rejected.update(reasons)
-        return {**keep(columns, inside)}, sum(inside) + len(reasons)
-
-
-def _truth(value: Any) -> Any:
-    return bool(value) if type(value) is int and value in (0, 1) else value
+    def _rows(self, statement: sa.Select[Any], bounds: dict[str, Any]) -> Iterator[Rows]:
+        try:
+            yield from self._reader.rows(statement, bounds)
+        except Unfit:
+            notes.debug("the table is read value by value", action="source.path", path="cursor")
+            self._fall_back()
+            yield from self._reader.rows(statement, bounds)
 
 
 def require_columns(table: Table, wanted: dict[str, str | None]) -> None:

@@ -13,24 +13,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from monitor.errors import SourceError
 from monitor.sources.arrays import as_utc
+from profiles.windows import Window
 
 TIME_MISSING = "time_missing"
 TIME_UNREADABLE = "time_unreadable"
 TIME_NOT_UTC = "time_not_utc"
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
 FIRST = datetime(1, 1, 1, tzinfo=UTC)
 LAST = datetime(9999, 12, 31, tzinfo=UTC)
-_ISO = re.compile(
+ALL_TIME = Window(start=FIRST, end=LAST)
+ISO = re.compile(
     r"\d{4}-\d\d-\d\d(?:(?P<separator>[ T])\d\d:\d\d(?::\d\d(?:[.,]\d+)?)?"
     r"(?P<zone>Z|[+-]\d\d(?::?\d\d)?)?)?"
 )
-_ZERO_OFFSETS = {"Z", "+00:00", "+0000", "+00", "-00:00", None}
+ZERO_OFFSETS = {"Z", "+00:00", "+0000", "+00", "-00:00", None}
 # Seconds of this century lie around 1e9; each further unit is a thousand times that.
 _UNITS = ((1e11, 1), (1e14, 1_000), (1e17, 1_000_000), (math.inf, 1_000_000_000))
 
@@ -49,15 +51,33 @@ class Writing:
         A moment as the value to compare the column with: ``>=`` and ``<`` mean what they say.
     read : function
         A stored value as a moment in UTC, or the reason why it is none.
+    form : "native", "text" or "number"
+        What the values are: the database's own times, ISO text, or a number since 1970.
+    per_second : int
+        How many of the number's units make a second; 0 where it is none.
     """
 
     name: str
     bound: Callable[[datetime], Any]
     read: Callable[[Any], datetime | Reject]
+    form: Literal["native", "text", "number"] = "native"
+    per_second: int = 0
 
     def span(self) -> tuple[Any, Any]:
         """Return bounds that hold every time of this writing and little else."""
         return self.bound(FIRST), self.bound(LAST)
+
+
+def bounds(writing: Writing, window: Window) -> tuple[Any, Any]:
+    """Return the bounds that hold a window's times, ``low <= time < high``, and little else.
+
+    They are whole seconds: how parts of a second are written varies. What lies between is dropped
+    when the times are read.
+    """
+    start, end = window.start.replace(microsecond=0), window.end
+    if end.microsecond:
+        end = end.replace(microsecond=0) + timedelta(seconds=1)
+    return writing.bound(start), writing.bound(end)
 
 
 def recognise(values: Sequence[Any], *, column: str) -> Writing:
@@ -78,9 +98,22 @@ def recognise(values: Sequence[Any], *, column: str) -> Writing:
     return make()
 
 
-def native(*, aware: bool) -> Writing:
-    """Return the writing of the database's own timestamps."""
-    return _aware() if aware else _naive()
+def native(*, aware: bool, within: tuple[datetime, datetime] | None = None) -> Writing:
+    """Return the writing of the database's own timestamps.
+
+    Parameters
+    ----------
+    within
+        The moments that a bound may be, where the database does not have all of them.
+    """
+    first, last = within or (FIRST, LAST)
+
+    def bound(moment: datetime) -> datetime:
+        held = min(max(moment, first), last)
+        return held if aware else held.replace(tzinfo=None)
+
+    name = "timestamps with a zone" if aware else "timestamps without a zone, read as UTC"
+    return Writing(name=name, bound=bound, read=_read_native)
 
 
 def days() -> Writing:
@@ -95,7 +128,8 @@ def days() -> Writing:
 
 def _writing_of(value: Any, column: str) -> tuple[str, Callable[[], Writing]]:
     if isinstance(value, datetime):
-        return ("timestamps with a zone", _aware) if value.tzinfo else ("timestamps", _naive)
+        aware = value.tzinfo is not None
+        return f"timestamps {'with' if aware else 'without'} a zone", lambda: native(aware=aware)
     if isinstance(value, date):
         return "dates", days
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
@@ -108,18 +142,6 @@ def _writing_of(value: Any, column: str) -> tuple[str, Callable[[], Writing]]:
     )
 
 
-def _aware() -> Writing:
-    return Writing(name="timestamps with a zone", bound=lambda moment: moment, read=_read_native)
-
-
-def _naive() -> Writing:
-    return Writing(
-        name="timestamps without a zone, read as UTC",
-        bound=lambda moment: moment.replace(tzinfo=None),
-        read=_read_native,
-    )
-
-
 def _read_native(value: Any) -> datetime | Reject:
     if isinstance(value, datetime):
         return as_utc(value)
@@ -129,13 +151,13 @@ def _read_native(value: Any) -> datetime | Reject:
 
 
 def _writing_of_text(value: str, column: str) -> tuple[str, Callable[[], Writing]]:
-    match = _ISO.fullmatch(value)
+    match = ISO.fullmatch(value)
     if match is None:
         raise SourceError(
             f"column {column!r} holds text that is no ISO 8601 time such as 2013-03-01T05:30:00Z; "
             "make a view that writes it so"
         )
-    if match["zone"] not in _ZERO_OFFSETS:
+    if match["zone"] not in ZERO_OFFSETS:
         raise SourceError(
             f"column {column!r} holds times at the offset {match['zone']}; text can only be "
             "searched in one zone: make a view that writes them in UTC"
@@ -152,7 +174,7 @@ def _text(separator: str, name: str) -> Writing:
         text = moment.strftime(f"%Y-%m-%d{separator}%H:%M:%S").zfill(19)
         return text.removesuffix(":00").removesuffix(f"{separator}00:00")
 
-    return Writing(name=name, bound=bound, read=_read_text)
+    return Writing(name=name, bound=bound, read=_read_text, form="text")
 
 
 def _read_text(value: Any) -> datetime | Reject:
@@ -176,7 +198,7 @@ def _writing_of_number(value: float, column: str) -> tuple[str, Callable[[], Wri
 
 def _number(per_second: int, name: str) -> Writing:
     def bound(moment: datetime) -> float:
-        microseconds = (moment - _EPOCH) // _MICROSECOND * per_second
+        microseconds = (moment - EPOCH) // MICROSECOND * per_second
         whole, rest = divmod(microseconds, 1_000_000)
         return microseconds / 1_000_000 if rest or abs(whole) >= 2**63 else whole
 
@@ -185,9 +207,9 @@ def _number(per_second: int, name: str) -> Writing:
             return TIME_MISSING
         try:
             if isinstance(value, int):
-                return _EPOCH + _MICROSECOND * (value * 1_000_000 // per_second)
-            return _EPOCH + _MICROSECOND * round(float(value) * 1_000_000 / per_second)
+                return EPOCH + MICROSECOND * (value * 1_000_000 // per_second)
+            return EPOCH + MICROSECOND * round(float(value) * 1_000_000 / per_second)
         except (OverflowError, TypeError, ValueError):
             return TIME_UNREADABLE
 
-    return Writing(name=name, bound=bound, read=read)
+    return Writing(name=name, bound=bound, read=read, form="number", per_second=per_second)

@@ -6,6 +6,7 @@ import gc
 from datetime import UTC, datetime
 
 import psycopg
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
@@ -155,6 +156,152 @@ def test_a_url_that_leads_nowhere_is_one_line_without_its_password(url: str, tol
     assert "\n" not in str(caught.value)
     assert CANARY not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+def test_columns_of_types_that_copy_does_not_know_are_read_by_a_cursor(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE predictions (event_time timestamptz, price money)",
+        "INSERT INTO predictions VALUES ('2013-03-01', 5)",
+    )
+    with open_log(a_model(postgres_url)) as log:
+        assert log.path() == "cursor"
+        (batch,) = log.batches(DAY)
+        assert column([batch.rows], "price") == ["$5.00"]
+        run_sql(postgres_url, "ALTER TABLE predictions DROP COLUMN price")
+        with pytest.raises(SourceError, match="price"):
+            list(log.batches(DAY))
+        assert log.path() == "copy"
+
+
+def test_a_column_that_changes_its_type_is_read_as_what_it_is(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE predictions (event_time timestamp, n bigint)",
+        "INSERT INTO predictions VALUES ('2013-03-01', 3)",
+    )
+    with open_log(a_model(postgres_url)) as log:
+        for to, value in (("double precision", 3.0), ("text", "3"), ("money", "$3.00")):
+            run_sql(postgres_url, f"ALTER TABLE predictions ALTER n TYPE {to} USING n::text::{to}")
+            (batch,) = log.batches(DAY)
+            assert column([batch.rows], "n") == [value]
+
+
+def test_a_label_that_is_added_to_an_enumeration_is_read(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TYPE mood AS ENUM ('calm')",
+        "CREATE TABLE predictions (event_time timestamp, m mood)",
+        "INSERT INTO predictions VALUES ('2013-03-01', 'calm')",
+    )
+    with open_log(a_model(postgres_url)) as log:
+        assert log.path() == "copy"
+        run_sql(postgres_url, "ALTER TYPE mood ADD VALUE 'wild'")
+        run_sql(postgres_url, "INSERT INTO predictions VALUES ('2013-03-01', 'wild')")
+        assert column((b.rows for b in log.batches(DAY)), "m") == ["calm", "wild"]
+
+
+def test_a_row_of_many_megabytes_is_read_between_small_ones(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE predictions (event_time timestamp, n integer, t text)",
+        """INSERT INTO predictions SELECT '2013-03-01', n,
+           repeat('é', CASE WHEN mod(n, 400) = 0 THEN 5000000 ELSE n END)
+           FROM generate_series(1, 1200) AS n""",
+    )
+    with open_log(a_model(postgres_url)) as log:
+        read = [batch.rows for batch in log.batches(DAY)]
+    lengths = {n: len(t) for n, t in zip(column(read, "n"), column(read, "t"), strict=True)}
+    assert lengths == {n: 5_000_000 if n % 400 == 0 else n for n in range(1, 1_201)}
+    assert sum(rows.num_rows for rows in read) == 1_200
+
+
+def test_more_values_than_codes_are_written_out(postgres_url: str) -> None:
+    run_sql(
+        postgres_url,
+        "CREATE TABLE predictions (event_time timestamp, few text, many text)",
+        """INSERT INTO predictions SELECT '2013-03-01', 'v' || mod(n, 7), nullif('w' || n, 'w9')
+           FROM generate_series(1, 40000) AS n""",
+    )
+    with open_log(a_model(postgres_url)) as log:
+        read = [batch.rows for batch in log.batches(DAY)]
+    assert {str(rows.schema.field("many").type) for rows in read} == {"string"}
+    assert all(pa.types.is_dictionary(rows.schema.field("few").type) for rows in read)
+    assert column(read, "few") == [f"v{n % 7}" for n in range(1, 40_001)]
+    expected = [None if n == 9 else f"w{n}" for n in range(1, 40_001)]
+    assert column(read, "many") == expected
+
+
+@pytest.fixture
+def slow(postgres_url: str) -> str:
+    """A log of which every row takes a while, and says so in a notice."""
+    run_sql(
+        postgres_url,
+        """CREATE FUNCTION slow(n integer) RETURNS integer LANGUAGE plpgsql AS $$
+           BEGIN RAISE NOTICE 'a row'; PERFORM pg_sleep(0.2); RETURN n; END $$""",
+        """CREATE VIEW predictions AS SELECT timestamp '2013-03-01' AS event_time, slow(n) AS n
+           FROM generate_series(1, 4) AS n""",
+    )
+    return postgres_url
+
+
+def test_who_waits_for_slow_rows_is_asked_whether_to_go_on(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sources.copystream._HEARTBEAT_S", 0.02)
+    with open_log(a_model(slow)) as log:
+        batches = list(log.batches(DAY))
+    assert column((batch.rows for batch in batches if batch.read), "n") == [1, 2, 3, 4]
+    waits = [batch for batch in batches if not batch.read]
+    assert len(waits) > 4
+    assert all(batch.rows.num_rows == 0 and not batch.rejected for batch in waits)
+
+
+def test_reading_that_is_given_up_ends_on_the_server_too(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sources.copystream._HEARTBEAT_S", 0.02)
+    with open_log(a_model(slow)) as log:
+        reading = log.batches(DAY)
+        next(reading)
+        reading.close()
+        engine = sa.create_engine(slow)
+        with engine.connect() as connection:
+            active = sa.text(
+                "SELECT count(*) FROM pg_stat_activity "
+                "WHERE application_name = 'driftline' AND state = 'active'"
+            )
+            while connection.scalar(active):
+                connection.rollback()
+        engine.dispose()
+        assert log.latest() == DAY.start
+
+
+def test_a_connection_that_is_lost_between_two_rows_is_one_line(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sources.copystream._HEARTBEAT_S", 0.02)
+    with open_log(a_model(slow)) as log:
+        reading = log.batches(DAY)
+        next(reading)
+        run_sql(
+            slow,
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE application_name = 'driftline'",
+        )
+        with pytest.raises(SourceError) as caught:
+            list(reading)
+        assert "\n" not in str(caught.value)
+        assert log.latest() == DAY.start
+
+
+def test_a_long_silence_ends_a_copy_and_a_slow_one_does_not(
+    slow: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("monitor.sources.database.STATEMENT_TIMEOUT_S", 0.5)
+    with open_log(a_model(slow)) as log:
+        log.path()
+        assert sum(batch.read for batch in log.batches(DAY)) == 4  # 0.8 s in all
 
 
 def test_a_wrong_database_is_named_by_the_server(postgres_url: str) -> None:

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 
 from monitor.errors import SourceError
 from monitor.sources import open_log
+from monitor.sources.batch import ROWS
 from profiles.windows import Window
 from tests.support.logs import a_model, column
 
@@ -104,6 +105,67 @@ def test_text_that_is_not_utf_8_is_spelled_out(tmp_path: Path) -> None:
         assert column((b.rows for b in log.batches(DAY)), "name") == ["\\xffA"]
 
 
+def test_text_that_is_not_utf_8_is_spelled_out_beside_what_is(tmp_path: Path) -> None:
+    url = sqlite_log(
+        tmp_path / "log.db",
+        "CREATE TABLE predictions (event_time TEXT, prediction_id TEXT, name TEXT)",
+        "INSERT INTO predictions VALUES ('2013-03-01 12:00', 'é', 'é')",
+        "INSERT INTO predictions VALUES ('2013-03-01 12:00', CAST(x'ff41' AS TEXT), NULL)",
+        "INSERT INTO predictions VALUES ('2013-03-01 12:00', 'a', CAST(x'c3' AS TEXT))",
+    )
+    with open_log(a_model(url, id="prediction_id")) as log:
+        (batch,) = log.batches(DAY)
+    batch.rows.validate(full=True)
+    assert column([batch.rows], "prediction_id") == ["é", "\\xffA", "a"]
+    assert column([batch.rows], "name") == ["é", None, "\\xc3"]
+
+
+def test_a_value_of_many_megabytes_is_read_between_small_ones(tmp_path: Path) -> None:
+    url = sqlite_log(
+        tmp_path / "log.db",
+        "CREATE TABLE predictions (event_time TEXT, n INTEGER, name TEXT, raw BLOB)",
+        """WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers
+           WHERE n < 900) INSERT INTO predictions SELECT '2013-03-01 12:00', n,
+           printf('%.*c', iif(n % 300, n, 5000000), 'x'), zeroblob(iif(n % 300, n, 5000000))
+           FROM numbers""",
+    )
+    with open_log(a_model(url)) as log:
+        read = [batch.rows for batch in log.batches(DAY)]
+    assert column(read, "n") == list(range(1, 901))
+    for name in ("name", "raw"):
+        lengths = [len(value) for value in column(read, name)]
+        assert lengths == [n if n % 300 else 5_000_000 for n in range(1, 901)]
+
+
+def test_a_file_that_stays_locked_is_one_line(tmp_path: Path) -> None:
+    url = sqlite_log(
+        tmp_path / "log.db",
+        "CREATE TABLE predictions (event_time TEXT)",
+        "INSERT INTO predictions VALUES ('2013-03-01 12:00')",
+    )
+    with open_log(a_model(f"{url}?timeout=0.01")) as log:
+        assert [batch.read for batch in log.batches(DAY)] == [1]
+        with closing(sqlite3.connect(tmp_path / "log.db")) as connection:
+            connection.execute("BEGIN EXCLUSIVE")
+            with pytest.raises(SourceError, match="database is locked"):
+                list(log.batches(DAY))
+        assert [batch.read for batch in log.batches(DAY)] == [1]
+
+
+def test_a_column_of_true_and_false_may_hold_other_values_in_some_batches(tmp_path: Path) -> None:
+    url = sqlite_log(
+        tmp_path / "log.db",
+        "CREATE TABLE predictions (event_time TEXT, late BOOLEAN)",
+        f"""WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers
+            WHERE n < {2 * ROWS}) INSERT INTO predictions
+            SELECT '2013-03-01 12:00', iif(n = {2 * ROWS}, 2, n % 2) FROM numbers""",
+    )
+    with open_log(a_model(url)) as log:
+        first, second = (batch.rows for batch in log.batches(DAY))
+    assert str(first.schema.field("late").type) == "bool"
+    assert column([second], "late")[-2:] == [True, 2.0]
+
+
 def test_a_window_is_found_by_the_index(tmp_path: Path) -> None:
     url = sqlite_log(
         tmp_path / "log.db",
@@ -113,8 +175,8 @@ def test_a_window_is_found_by_the_index(tmp_path: Path) -> None:
     )
     with open_log(a_model(url)) as log:
         list(log.batches(DAY))
-        statement = log._open()[1]._statement("rows")
-        text = str(statement.compile(dialect=log._database._engine.dialect))
-        with log._database.reading() as connection:
+        statement = log._open()._statement("rows")
+        text = str(statement.compile(dialect=log._origin._engine.dialect))
+        with log._origin.reading() as connection:
             plan = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {text}", ("a", "b")).all()
     assert "USING INDEX by_time (event_time>? AND event_time<?)" in plan[0][-1]

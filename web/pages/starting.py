@@ -33,7 +33,7 @@ def _steps(status: ModelStatus, model: Model | None) -> html.Section:
     known = sum((counts.pending, counts.running, counts.done, counts.failed, counts.dirty))
     wait = model.lateness if model is not None else timedelta(0)
     late = f", and {duration(wait)} more are left for late rows" if wait else ""
-    table = name(model.log.table) if model is not None else "the log"
+    table = "the log" if model is None else name(model.log.table or "in files")
     steps = [
         _step(
             "done", "Configured", f"The log is {table}; one row is one of the {name(status.noun)}."
