@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
     && { command -v $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check clean chromium
+.PHONY: help demo test check bench clean chromium
 
 help: ## List these targets
 	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
@@ -26,8 +26,16 @@ check: $(VENV)/.installed-dev ## Check style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# What is measured: SIZE=small, ONLY=J1,J3, other SEED, ROWS, LOG_ROWS, DAYS or RUNS; ARGS=--fresh.
+BENCH = --size $(or $(SIZE),full) $(if $(ONLY),--only $(ONLY)) $(if $(SEED),--seed $(SEED)) \
+    $(if $(ROWS),--rows $(ROWS)) $(if $(LOG_ROWS),--log-rows $(LOG_ROWS)) \
+    $(if $(DAYS),--days $(DAYS)) $(if $(RUNS),--runs $(RUNS)) $(ARGS)
+
+bench: $(VENV)/.installed-dev ## Measure our speed beside the peers' (make bench SIZE=small ONLY=J1,J3)
+	$(BIN)/python -m benchmarks $(BENCH)
+
 clean: ## Remove the environment, the demo's data and all caches
-	rm -rf $(VENV) demo build dist *.egg-info
+	rm -rf $(VENV) demo build dist *.egg-info benchmarks/.data benchmarks/.environments
 	rm -rf .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 

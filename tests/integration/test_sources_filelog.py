@@ -455,6 +455,6 @@ def test_a_look_at_files_without_rows_is_one_line(tmp_path: Path) -> None:
         first_look(SecretStr(f"file:{tmp_path}/*.parquet"), None)
     with pytest.raises(SourceError, match="files have no table"):
         first_look(SecretStr(f"file:{tmp_path}/*.parquet"), "t")
+    (tmp_path / "x.db").touch()
     with pytest.raises(SourceError, match="needs the name of a table"):
-        (tmp_path / "x.db").touch()
         first_look(SecretStr(f"sqlite:///{tmp_path}/x.db"), None)
