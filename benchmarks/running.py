@@ -124,7 +124,7 @@ def _turns(bench: Bench, job: Job, missing: list[tuple[int, System]], url: str) 
 
 def _about(job: Job, system: System, run: int, note: str, status: str = "failed") -> Record:
     """Say which run a record is of, and how it ended."""
-    key = run_key(job, system)
+    key = run_key(system)
     about = {"job": job.id, "system": system.name, "run": run, "key": key}
     return {**about, "status": status, "note": note}
 

@@ -1,7 +1,7 @@
 """What has been measured so far: each run is on disk when it ends, so that the next call goes on.
 
-A run counts as long as what it measured is the same: the script, the pinned environment, the data,
-and, for our own, the program's source.
+A run counts as long as the program, the scripts and the pins are what they were, and for half a
+day: ratios are between systems that took turns, not between one of today and one of last week.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import time
 from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
@@ -22,30 +23,28 @@ HERE = Path(__file__).parent
 ROOT = HERE.parent
 SOURCES = ("profiles", "monitor", "alerts")
 KEPT = {"ok", "not installed"}
+HALF_A_DAY = 12 * 3_600
 
 Record = dict[str, Any]
 
 
 @cache
-def source_key() -> str:
-    """Name the program's own source."""
+def prepared_key() -> str:
+    """Name the source of what is prepared: the program's own, and that of the data."""
     paths = [path for package in SOURCES for path in sorted((ROOT / package).rglob("*.py"))]
-    return _hash(*paths)
+    return _hash(*paths, HERE / "prepare.py", HERE / "data.py", HERE / "columns.py")
 
 
 @cache
-def prepared_key() -> str:
-    """Name the source of what is prepared by it."""
-    return _hash(HERE / "prepare.py", HERE / "data.py", HERE / "columns.py") + source_key()[:8]
+def _scripts_key() -> str:
+    paths = sorted((HERE / "systems").glob("*.py"))
+    return _hash(*(path for path in paths if not path.name.startswith("check_")))
 
 
-def run_key(job: Job, system: System) -> str:
-    """Name what a run measures, so that an earlier one of something else does not count."""
-    scripts = [HERE / "systems" / part for part in system.command if part.endswith(".py")]
-    shared = [HERE / "systems" / "task.py", HERE / "data.py", HERE / "columns.py"]
-    if system.ours:
-        return _hash(*scripts, *shared, HERE / "prepare.py") + source_key()[:8]
-    return _hash(*scripts, *shared, PINS / f"{system.environment}.txt") + job.rows
+def run_key(system: System) -> str:
+    """Name what a run depends on, so that an earlier one of something else does not count."""
+    pins = "" if system.ours else _hash(PINS / f"{system.environment}.txt")
+    return f"{prepared_key()}-{_scripts_key()}-{pins}"
 
 
 def _hash(*paths: Path) -> str:
@@ -62,8 +61,10 @@ class Session:
         folder.mkdir(parents=True, exist_ok=True)
         self._path = folder / f"runs-{scale.key}.jsonl"
         self._records: list[Record] = []
-        if self._path.exists():
+        if self._path.exists() and time.time() - self._path.stat().st_mtime < HALF_A_DAY:
             self._records = list(_whole_lines(self._path))
+        else:
+            self._path.write_text("", encoding="utf-8")
 
     def add(self, record: Record) -> None:
         """Keep a run; it is on disk when this returns."""
@@ -75,7 +76,7 @@ class Session:
 
     def runs(self, job: Job, system: System) -> list[Record]:
         """Return the runs of a system that count, in the order of their number."""
-        key = run_key(job, system)
+        key = run_key(system)
         found = {
             record["run"]: record
             for record in self._records

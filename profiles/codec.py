@@ -28,6 +28,7 @@ from profiles.profile import ColumnProfile, Dimension, Group, Profile
 
 MAGIC = b"DLP2"
 READABLE = (b"DLP1", MAGIC)
+LEVEL = 4  # a third of the time of 6, for 4 % more bytes
 MAX_CONTENT = 256 * 1024 * 1024
 MAX_HEADER = 64 * 1024 * 1024  # read as JSON it takes many times its size
 MAX_CELLS = 64 * 1024 * 1024  # groups × bins, of all columns together
@@ -104,7 +105,7 @@ def pack(header: dict[str, Any], body: bytes) -> bytes:
     content = _LENGTH.pack(len(text)) + text + body
     if len(content) > MAX_CONTENT:
         raise CodecError(f"a blob of {len(content):,} bytes is over the limit of {MAX_CONTENT:,}")
-    return _HEAD.pack(MAGIC, len(content)) + zlib.compress(content, 6)
+    return _HEAD.pack(MAGIC, len(content)) + zlib.compress(content, LEVEL)
 
 
 def unpack(data: bytes) -> tuple[dict[str, Any], bytes]:

@@ -19,7 +19,7 @@ from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
 from profiles.kernel import kernel
 from profiles.moments import Moments, beside, empty, joined, pooled
-from profiles.names import Gathering
+from profiles.names import Gathering, Names
 from profiles.profile import (
     EVERYBODY,
     NO_VALUE,
@@ -40,6 +40,7 @@ Codes = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
+NUMBERED = 10_000  # names that are numbered at once
 DENSE = 1 << 20  # places that may be told apart by a table; beyond it they are sorted
 
 
@@ -112,8 +113,7 @@ class _Tally:
             for d in dimensions
         ]
         self._windows = windows
-        self._unseen: list[dict[str, Gathering]] = [{} for _ in range(windows)]
-        self._rare: list[dict[str, Gathering]] = [{} for _ in range(windows)]
+        self._outside: dict[str, _Outside] = {}
         self._last: dict[str, Entries] = {}  # batches of a file mostly share their dictionary
         self._bins: dict[str, Codes] = {}
 
@@ -148,6 +148,7 @@ class _Tally:
         groups, slots = first.groups(window)
         if not groups:
             return tuple(nothing(self._plan, d) for d in (EVERYBODY, *self._plan.dimensions))
+        outside = {column: of.names(window) for column, of in sorted(self._outside.items())}
         everybody = Profile(
             dimension=EVERYBODY,
             groups=((),),
@@ -159,8 +160,8 @@ class _Tally:
                     for of in first.moments_at(slots)
                 ],
             ),
-            unseen={c: of.names() for c, of in sorted(self._unseen[window].items())},
-            rare={c: of.names() for c, of in sorted(self._rare[window].items())},
+            unseen={column: names for column, (names, _) in outside.items() if names.rows},
+            rare={column: names for column, (_, names) in outside.items() if names.rows},
         )
         return (
             everybody,
@@ -190,37 +191,74 @@ class _Tally:
         self, name: str, grid: CategoricalGrid, array: pa.Array, window: npt.NDArray[np.int64]
     ) -> Codes:
         """Return the bin of every row; names without a bin of their own are noted."""
-        index: npt.NDArray[np.integer[Any]]
-        of: Sequence[str | None]
+        outside = self._outside.setdefault(name, _Outside(grid, self._windows))
         read = entries(array, grid.values_are, self._last.get(name))
         if read is None:
             named = labels(array, grid.values_are)
-            codes, index, of = grid.codes(named).astype(np.uint16), named.codes, named.names
-        else:
-            if name not in self._last or self._last[name].names is not read.names:
-                self._bins[name] = grid.bins_of(read.names)
-            self._last[name] = read
-            codes, index, of = self._bins[name][read.index], read.index, read.names
-        for kind, noted in ((grid.unseen, self._unseen), (grid.other, self._rare)):
-            rows = np.flatnonzero(codes == kind)
-            if len(rows):
-                _note(noted, name, of, window[rows] * len(of) + index[rows])
+            self._last.pop(name, None)
+            outside.meet(named.names, grid.bins_of(named.names))
+            mixed = grid.codes(named).astype(np.uint16)
+            outside.add(mixed, named.codes, window)
+            return mixed
+        if name not in self._last or self._last[name].names is not read.names:
+            self._bins[name] = grid.bins_of(read.names)
+            outside.meet(read.names, self._bins[name])
+        self._last[name] = read
+        codes: Codes = self._bins[name][read.index]
+        outside.add(codes, read.index, window)
         return codes
 
 
-def _note(
-    noted: list[dict[str, Gathering]],
-    column: str,
-    names: Sequence[str | None],
-    cells: npt.NDArray[np.int64],
-) -> None:
-    """Add the rows of a column's names, each numbered by its window and name."""
-    present, at = _numbered(cells, len(noted) * len(names))
-    for cell, rows in zip(present.tolist(), np.bincount(at).tolist(), strict=True):
-        window, entry = divmod(cell, len(names))
-        if column not in noted[window]:
-            noted[window][column] = Gathering()
-        noted[window][column].add(names[entry] or "", rows)
+class _Outside:
+    """The names of one column that have no bin of their own, with their rows in each window.
+
+    Names are numbered as they are met, so that rows are counted without looking at names.
+    """
+
+    def __init__(self, grid: CategoricalGrid, windows: int) -> None:
+        self._grid = grid
+        self._number: dict[str, int] = {}
+        self._rows = np.zeros((windows, 0), np.int64)
+        self._of_entry = np.zeros(0, np.int64)
+        self._gathered = [(Gathering(), Gathering()) for _ in range(windows)]
+
+    def meet(self, names: Sequence[str | None], bins: Codes) -> None:
+        """Give the names of a batch's entries their numbers, given the bin of each."""
+        if len(self._number) > NUMBERED:
+            self._flush()
+        found = np.flatnonzero((bins == self._grid.other) | (bins == self._grid.unseen)).tolist()
+        self._of_entry = np.zeros(len(names), np.int64)
+        for entry in found:
+            name = names[entry] or ""
+            self._of_entry[entry] = self._number.setdefault(name, len(self._number))
+        more = len(self._number) - self._rows.shape[1]
+        if more:
+            self._rows = np.pad(self._rows, ((0, 0), (0, more)))
+
+    def add(
+        self, codes: Codes, index: npt.NDArray[np.integer[Any]], window: npt.NDArray[np.int64]
+    ) -> None:
+        """Count the rows of a batch, given the bin and the entry of each."""
+        rows = np.flatnonzero((codes == self._grid.other) | (codes == self._grid.unseen))
+        if len(rows):
+            cells = window[rows] * self._rows.shape[1] + self._of_entry[index[rows]]
+            self._rows += np.bincount(cells, minlength=self._rows.size).reshape(self._rows.shape)
+
+    def names(self, window: int) -> tuple[Names, Names]:
+        """Return the names that the baseline does not know, and those it knows."""
+        if self._number:
+            self._flush()
+        unseen, rare = self._gathered[window]
+        return unseen.names(), rare.names()
+
+    def _flush(self) -> None:
+        names = list(self._number)
+        rare = self._grid.bins_of(names) == self._grid.other
+        for window, at in zip(*(part.tolist() for part in np.nonzero(self._rows)), strict=True):
+            rows = int(self._rows[window, at])
+            self._gathered[window][int(rare[at])].add(names[at], rows)
+        self._number.clear()
+        self._rows = self._rows[:, :0]
 
 
 @dataclass(kw_only=True)

@@ -190,6 +190,8 @@ def _nulls(array: pa.Array) -> npt.NDArray[np.bool_]:
 
 def _label(value: object) -> str | None:
     """Name a value, whatever type holds it: 1, 1.0 and Decimal("1.00") are one category."""
+    if type(value) is str and len(value) <= MAX_LABEL:  # nearly all
+        return value
     if value is None or value != value:  # noqa: PLR0124 - NaN
         return None
     if isinstance(value, bool):
