@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from profiles.buffers import values_of
 from profiles.derived import derive
 from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
@@ -81,7 +82,7 @@ def profile_windows(
     )
     for batch in batches:
         if batch.num_rows:
-            at = batch.column(time).to_numpy(zero_copy_only=False).astype("M8[us]")
+            at = values_of(batch.column(time).cast(pa.timestamp("us", "UTC")), "M8[us]")
             window = np.searchsorted(starts, at, side="right") - 1
             if (window < 0).any() or (at >= ends[window]).any():
                 raise InvalidWindow("a row lies in none of the windows that were asked for")

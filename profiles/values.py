@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -12,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from profiles.buffers import missing, values_of
 
 ValueType = Literal["number", "string", "boolean"]
 
@@ -102,12 +103,11 @@ def floats(array: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.boo
         values[read.mark == NON_FINITE] = np.inf
         return values, read.mark == MISMATCH
     if type_of(array.type) != "number":
-        return np.full(len(array), np.nan), None if not len(array) else ~_nulls(array)
+        return np.full(len(array), np.nan), None if not len(array) else ~missing(array)
     if array.type != pa.float64():
         array = array.cast(pa.float64(), safe=False)
-    if array.null_count:
-        array = array.fill_null(math.nan)
-    return array.to_numpy(), None
+    values = values_of(array, np.float64)
+    return np.where(missing(array), np.nan, values) if array.null_count else values, None
 
 
 def numbers(array: pa.Array) -> Numbers:
@@ -140,9 +140,10 @@ def entries(array: pa.Array, of: ValueType, last: Entries | None = None) -> Entr
     else:
         names = (*map(_label, _plain(source)), None)
     indices = encoded.indices
+    index = values_of(indices, str(indices.type))
     if indices.null_count:
-        indices = indices.cast(pa.int64()).fill_null(len(names) - 1)
-    return Entries(index=indices.to_numpy(zero_copy_only=False), names=names, source=source)
+        index = np.where(missing(indices), len(names) - 1, index.astype(np.int64))
+    return Entries(index=index, names=names, source=source)
 
 
 def labels(array: pa.Array, of: ValueType) -> Labels:
@@ -151,7 +152,7 @@ def labels(array: pa.Array, of: ValueType) -> Labels:
         return _union_labels(array, of)
     read = entries(array, of)
     if read is None:
-        mark = np.where(_nulls(array), MISSING, MISMATCH).astype(np.uint8)
+        mark = np.where(missing(array), MISSING, MISMATCH).astype(np.uint8)
         return Labels(codes=np.zeros(len(array), np.int32), names=(), mark=mark)
     # a dictionary may hold a value twice (0.0 and −0.0 too), and null or NaN as a value
     place: dict[str, int] = {}
@@ -179,13 +180,6 @@ def _plain(dictionary: pa.Array) -> list[object]:
     except UnicodeDecodeError:
         raw = dictionary.cast(pa.binary()).to_pylist()
         return [None if v is None else v.decode("utf-8", "backslashreplace") for v in raw]
-
-
-def _nulls(array: pa.Array) -> npt.NDArray[np.bool_]:
-    if array.null_count == 0:
-        return np.zeros(len(array), bool)
-    nulls: npt.NDArray[np.bool_] = array.is_null().to_numpy(zero_copy_only=False)
-    return nulls
 
 
 def _label(value: object) -> str | None:

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from profiles.buffers import missing, values_of
+
 Column: TypeAlias = pa.Array | Sequence[Any]  # as Arrow has it, or as Python values
 
 TIMESTAMP = pa.timestamp("us", "UTC")
@@ -193,9 +195,6 @@ _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (  # the first that
 )
 
 
-# Arrow's own `to_numpy` and `fill_null` import pandas, which takes a quarter of a second and 40 MB.
-
-
 def plain_values(array: pa.Array) -> list[Any]:
     """Return a column as Python values; a moment that Python has none for is None."""
     try:
@@ -207,32 +206,6 @@ def plain_values(array: pa.Array) -> list[Any]:
             value.as_py() if is_known else None
             for value, is_known in zip(array, known, strict=True)
         ]
-
-
-def values_of(array: pa.Array, of: npt.DTypeLike) -> npt.NDArray[Any]:
-    """Return the values of a column of a fixed width where they lie; where one is null, any."""
-    values = array.buffers()[1]
-    part = slice(array.offset, array.offset + len(array))
-    return np.zeros(len(array), of) if values is None else np.frombuffer(values, of)[part]
-
-
-def missing(array: pa.Array) -> npt.NDArray[np.bool_]:
-    """Tell which values are null."""
-    valid = array.buffers()[0]
-    if valid is None or not array.null_count:
-        return np.zeros(len(array), bool)
-    return ~_bits(valid, array)
-
-
-def truths_of(array: pa.Array) -> npt.NDArray[np.bool_]:
-    """Return a column of truth values; what is null is false."""
-    return ~missing(array) & _bits(array.buffers()[1], array)
-
-
-def _bits(packed: pa.Buffer, array: pa.Array) -> npt.NDArray[np.bool_]:
-    end = array.offset + len(array)
-    bits = np.unpackbits(np.frombuffer(packed, np.uint8), count=end, bitorder="little")
-    return bits[array.offset :].astype(bool)
 
 
 def keep(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from monitor.sources.arrays import TIMESTAMP, Column, array_of, missing, truths_of, values_of
+from monitor.sources.arrays import TIMESTAMP, Column, array_of
 from monitor.sources.times import (
     EPOCH,
     FIRST,
@@ -27,6 +27,7 @@ from monitor.sources.times import (
     Writing,
     bounds,
 )
+from profiles.buffers import missing, truths_of, values_of
 from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
