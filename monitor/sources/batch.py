@@ -17,10 +17,12 @@ class Batch:
     Attributes
     ----------
     rows : RecordBatch
-        The table's plain columns and the payload's keys, flattened with dots. Column types are
-        null, bool, int64, double, string, timestamp[us, UTC], binary, or a dense union of double,
-        string and bool where the values of this batch are of several types. Batches of one source
-        may differ in their columns.
+        The plain columns and the payload's keys, flattened with dots. Column types are null, bool,
+        int64, double, string, a dictionary of strings, timestamp[us, UTC], binary, a list of
+        anything, or a dense union of double, string and bool where the values of this batch are of
+        several types. Batches of one source may differ in their columns and types. A dictionary
+        may hold values that no row of the batch has, and a moment may lie beyond the years 1 to
+        9999. Without columns and rows where a source takes its time.
     read : int
         Rows fetched: ``rows.num_rows + sum(rejected.values())``.
     rejected : mapping from reason to count

@@ -76,8 +76,9 @@ class LogSource:
     def _open(self) -> Reader:
         """Look up the table or the files, unless that is done already."""
         if self._opened is None:
-            self._opened = self._reader_of(self._origin)
-            notes.debug("the log is open", action="source.opened", path=self._opened.path())
+            reader = self._reader_of(self._origin)
+            notes.debug("the log is open", action="source.opened", path=reader.path())
+            self._opened = reader
         return self._opened
 
     def _reader_of(self, origin: Origin) -> Reader:
