@@ -37,7 +37,7 @@ def encode(readings: Sequence[Reading]) -> bytes:
         ]
         for r in readings
     ]
-    rows.sort(key=lambda row: row[:4])  # what names a stream
+    rows.sort(key=lambda row: (row[:4], row[4] is None, row[4] or 0.0))  # by what names a stream
     return pack({"readings": rows}, b"")
 
 

@@ -126,7 +126,7 @@ def total_variation(x: Counts, y: Counts) -> Distance:
     0.25
     """
     n, m = sizes(x, y)
-    gap = np.abs(shares(x, n) - shares(y, m)).sum(axis=-1) / 2
+    gap = np.minimum(np.abs(shares(x, n) - shares(y, m)).sum(axis=-1) / 2, 1.0)  # of rounding
     both = pooled(x, y, n, m)
     spread = np.sqrt(both * (1 - both)).sum(axis=-1)
     return Distance(

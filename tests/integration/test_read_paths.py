@@ -331,7 +331,11 @@ def test_the_same_log_gives_the_same_profile_wherever_it_lies(sources: dict[str,
             assert source.count_since(window.end) == COUNT - 17 * 90
             found = list(source.batches(window))
             first = [batch.rows for batch in source.batches(window)]
-        plan = plan or accept(first, skip=["event_time", "id"], dimensions=(("few",),)).plan
+        accepted = accept(first, skip=["event_time", "id"], dimensions=(("few",),)).plan
+        plan = plan or accepted
+        assert {c: grid.id for c, grid in accepted.grids.items()} == {
+            c: grid.id for c, grid in plan.grids.items()
+        }
         read = {key: sorted(map(repr, each)) for key, each in values_of(found).items()}
         made = profiles_of(found, plan)
         assert sum(batch.read for batch in found) == 14 * 90
