@@ -8,6 +8,16 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 ROWS = 16_384  # rows of a batch at most, so that memory does not grow with a window
+_CELLS = 1 << 21  # cells of a batch at most, so that it does not grow with the columns either
+
+
+def rows_at_once(columns: int) -> int:
+    """Return how many rows of so many columns a batch has at most.
+
+    >>> rows_at_once(45), rows_at_once(2_000)
+    (16384, 1048)
+    """
+    return max(1, min(ROWS, _CELLS // max(1, columns)))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,7 +13,7 @@ import pyarrow as pa
 import sqlalchemy as sa
 
 from monitor.sources.arrays import TIMESTAMP, Column
-from monitor.sources.batch import ROWS
+from monitor.sources.batch import rows_at_once
 from monitor.sources.copystream import COPY_TIMEOUT_S, Copy, libpq
 from monitor.sources.database import Database
 from monitor.sources.rows import NOTHING, Rows, Unfit, Wanted
@@ -101,7 +101,7 @@ class CopyReader:
         from monitor.sources.native import copied
         from monitor.sources.native.cells import Cells
 
-        cells = Cells(len(types), ROWS, coded=self._coded)
+        cells = Cells(len(types), rows_at_once(len(types)), coded=self._coded)
         kinds = np.array([getattr(copied, _kind(of)) for of in types], np.int8)
         row = used = 0
         while not copy.ended:

@@ -8,7 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from monitor.sources.batch import ROWS
+from monitor.sources.batch import rows_at_once
 from monitor.sources.database import Database
 from monitor.sources.rows import Rows, Wanted
 
@@ -29,9 +29,10 @@ class CursorReader:
 
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         with self._database.reading() as connection:
-            options = {"stream_results": True, "max_row_buffer": ROWS}
+            most = rows_at_once(len(self._wanted.names))
+            options = {"stream_results": True, "max_row_buffer": most}
             with connection.execute(statement, bounds, execution_options=options) as result:
-                for rows in result.partitions(ROWS):
+                for rows in result.partitions(most):
                     yield rows_of(rows, self._wanted)
 
 
@@ -47,8 +48,9 @@ class PageReader:
 
     name = "pages"
 
-    def __init__(self, database: Database, wanted: Wanted, *, rows: int = ROWS) -> None:
-        self._database, self._wanted, self._most = database, wanted, rows
+    def __init__(self, database: Database, wanted: Wanted, *, rows: int | None = None) -> None:
+        self._database, self._wanted = database, wanted
+        self._most = rows or rows_at_once(len(wanted.names))
         self._cursor = CursorReader(database, wanted)
         self._at = wanted.names.index(wanted.time or "")
 

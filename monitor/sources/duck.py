@@ -18,7 +18,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
-from monitor.sources.batch import ROWS
+from monitor.sources.batch import rows_at_once
 from monitor.sources.database import Table, in_short, quoted_table
 from monitor.sources.files import missing_file
 from monitor.sources.normal import names, normal
@@ -124,7 +124,8 @@ class DuckDatabase:
         values = compiled.construct_params(dict(bounds))
         ordered = [values[name] for name in compiled.positiontup or ()]
         with self._reading() as connection:
-            yield connection.sql(str(compiled), params=ordered).to_arrow_reader(ROWS)
+            rows = rows_at_once(len(statement.selected_columns))
+            yield connection.sql(str(compiled), params=ordered).to_arrow_reader(rows)
 
     @contextmanager
     def _reading(self) -> Iterator[DuckDBPyConnection]:

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitor.sources import times
-from monitor.sources.batch import ROWS
+from monitor.sources.batch import rows_at_once
 from monitor.sources.moments import microseconds
 from monitor.sources.parts import Chunk, Unfinished
 from monitor.sources.times import Writing
@@ -20,7 +20,7 @@ from monitor.sources.times import Writing
 _MAGIC = (b"PAR1", b"PARE")
 _PROBED = 200
 _LARGEST_DICTIONARY = 1 << 17  # bytes of one that stands for few values
-_ROWS = 4 * ROWS  # columns come ready, so what a batch costs by itself counts
+_MORE = 4  # times the rows of a batch: columns come ready, so what a batch itself costs counts
 _BUFFER = 1 << 16  # bytes of a column that are read at once, in place of all of a row group
 _PER_MICROSECOND = {"milliseconds": (1_000, 1), "microseconds": (1, 1), "nanoseconds": (1, 1_000)}
 _DAY_US = 86_400_000_000
@@ -76,7 +76,8 @@ class ParquetPart:
             buffer_size=_BUFFER,
             coerce_int96_timestamp_unit="us",
         ) as file:
-            yield from file.iter_batches(_ROWS, groups, columns, use_threads=False)
+            rows = _MORE * rows_at_once(len(columns))
+            yield from file.iter_batches(rows, groups, columns, use_threads=False)
 
     def _require_footer(self) -> None:
         with self.path.open("rb") as file:

@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from monitor.errors import SourceError
 from monitor.sources.arrays import Column
-from monitor.sources.batch import ROWS
+from monitor.sources.batch import rows_at_once
 from monitor.sources.cursor import truth
 from monitor.sources.database import Database, text_of
 from monitor.sources.libsqlite import FLAGS, bind, sqlite
@@ -63,7 +63,7 @@ class StepReader:
         from monitor.sources.native import stepped
         from monitor.sources.native.cells import Cells
 
-        cells = Cells(len(self._names), ROWS, coded=self._coded)
+        cells = Cells(len(self._names), rows_at_once(len(self._names)), coded=self._coded)
         prepared = self._prepared(statement, bounds)
         try:
             functions, address = stepped.functions(self._library), np.uint64(prepared.value or 0)

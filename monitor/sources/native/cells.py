@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from monitor.sources.native.texts import TextColumn, written_out
 
+MOST_CODED = 256  # columns of a table whose texts become codes: each may need 400 kB for them
 BLOCK = 4 << 20  # bytes of the texts of one batch
 
 Bits = npt.NDArray[np.int64]
@@ -29,7 +30,7 @@ class Cells:
 
     def __init__(self, columns: int, rows: int, *, coded: Sequence[bool]) -> None:
         self._shape = columns, rows
-        self._texts = [TextColumn(coded=each) for each in coded]
+        self._texts = [TextColumn(coded=each and columns <= MOST_CODED) for each in coded]
         self._usual = np.zeros(BLOCK, np.uint8)
         self.renew()
 

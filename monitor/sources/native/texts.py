@@ -21,15 +21,7 @@ class TextColumn:
     """One column of the batches that are read one after another; its values keep their codes."""
 
     def __init__(self, *, coded: bool) -> None:
-        self._coded = coded
-        if coded:
-            self._slots = np.zeros(_SLOTS, np.int32)
-            self._hashes = np.empty(MOST_VALUES, np.uint64)
-            self._ends = np.zeros(MOST_VALUES + 1, np.int32)
-            self._held = np.zeros(_HELD + SLACK, np.uint8)
-            self._known = 0
-            nothing = [None, pa.py_buffer(b"\0" * 4), pa.py_buffer(b"")]
-            self._dictionary = pa.Array.from_buffers(pa.string(), 0, nothing)
+        self._codes = _Codes() if coded else None
 
     def array(
         self,
@@ -48,28 +40,50 @@ class TextColumn:
         valid : Buffer or None
             The bits of the rows that have one, None where all do.
         """
-        if self._coded:
-            codes = np.empty(len(bits), np.int32)
-            known = _encode(
-                block, bits, self._slots, self._hashes, self._ends, self._held, self._known, codes
-            )
-            self._coded = known >= 0
-            if self._coded:
-                return self._of_codes(codes, known, valid)
+        if self._codes is not None:
+            coded = self._codes.array(block, bits, valid)
+            if coded is not None:
+                return coded
+            self._codes = None
         return written_out(block, bits, valid, pa.string())
 
-    def _of_codes(
-        self, codes: npt.NDArray[np.int32], known: int, valid: pa.Buffer | None
-    ) -> pa.Array:
-        if known > self._known:
-            # What is handed out stays as it is: later values are written behind these.
-            ends = self._ends[: known + 1].copy()
-            data = self._held[: ends[-1]].copy()
-            buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
-            self._dictionary = pa.Array.from_buffers(pa.string(), known, buffers)
-            self._known = known
+
+class _Codes:
+    """The values of a column so far, each with its code: a table by hash, and their texts."""
+
+    def __init__(self) -> None:
+        self._dictionary: pa.Array | None = None
+
+    def array(
+        self,
+        block: npt.NDArray[np.uint8],
+        bits: npt.NDArray[np.int64],
+        valid: pa.Buffer | None,
+    ) -> pa.DictionaryArray | None:
+        """Return texts as codes, None where there are too many values."""
+        if self._dictionary is None:  # most columns have no texts, so there is no table before
+            self._slots = np.zeros(_SLOTS, np.int32)
+            self._hashes = np.empty(MOST_VALUES, np.uint64)
+            self._ends = np.zeros(MOST_VALUES + 1, np.int32)
+            self._held = np.zeros(_HELD + SLACK, np.uint8)
+            self._dictionary = self._values(0)
+        before = len(self._dictionary)
+        codes = np.empty(len(bits), np.int32)
+        known = _encode(
+            block, bits, self._slots, self._hashes, self._ends, self._held, before, codes
+        )
+        if known < 0:
+            return None
+        if known > before:
+            self._dictionary = self._values(known)
         indices = pa.Array.from_buffers(pa.int32(), len(codes), [valid, pa.py_buffer(codes)])
         return pa.DictionaryArray.from_arrays(indices, self._dictionary, safe=False)
+
+    def _values(self, known: int) -> pa.Array:
+        """Copy the values out: those that come later are written behind them."""
+        ends = self._ends[: known + 1].copy()
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(self._held[: ends[-1]].copy())]
+        return pa.Array.from_buffers(pa.string(), known, buffers)
 
 
 def written_out(
