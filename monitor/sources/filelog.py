@@ -124,8 +124,10 @@ class FileLog:
             return 0
         if chunk.first is not None and chunk.first >= first and chunk.timed is not None:
             return chunk.timed
-        assert part.writing is not None
-        return sum(int(fetched(of, part.writing, since).sum()) for of in self._times(part, chunk))
+        writing = part.writing
+        if writing is None:  # no row has a time
+            return 0
+        return sum(int(fetched(of, writing, since).sum()) for of in self._times(part, chunk))
 
     def _extents(self) -> Iterator[Extent]:
         """Yield the first and the last time of every chunk that has one."""

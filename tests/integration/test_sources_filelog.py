@@ -329,6 +329,21 @@ def test_csv_files_are_a_log_and_may_be_packed(tmp_path: Path) -> None:
         assert log.notes() == ["c.csv is empty so far; it is read when it has rows"]
 
 
+def test_files_whose_rows_have_no_time_add_nothing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("n,event_time\n")
+    (tmp_path / "b.csv").write_text("n,event_time\n1,\n")
+    table = pa.table({"n": [1], "event_time": pa.nulls(1).cast(pa.string())})
+    pq.write_table(table, tmp_path / "c.parquet")
+    pq.write_table(table.slice(0, 0), tmp_path / "d.parquet")
+    with open_log(a_model(tmp_path / "*")) as log:
+        assert (log.earliest(), log.latest(), log.time_writing()) == (None, None, None)
+        assert log.count_since(START) == 0
+        assert not any(batch.read for batch in [*log.batches(ALL), *log.sample()])
+        pq.write_table(hourly(0, 24), tmp_path / "e.parquet")
+        assert numbers(log, NOON) == [12]
+        assert (log.count_since(NOON.start), log.path()) == (12, "files")
+
+
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("n,n,event_time\n1,2,2013-03-01 12:00:00\n")
     with pytest.raises(SourceError, match="two columns of one name"):
