@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from pathlib import Path
 from types import ModuleType
 
 import numpy as np
@@ -69,6 +72,32 @@ def test_edges_that_crowd_one_cell_are_searched_instead() -> None:
     assert cells(edges).steps == 0 < MAX_STEPS
     rng = np.random.default_rng(1)
     check(compiled, edges, np.concatenate((edges, rng.choice(edges, 500), rng.normal(size=500))))
+
+
+def test_without_numba_the_plain_kernel_and_the_usual_way_of_reading_are_taken(
+    tmp_path: Path,
+) -> None:
+    (tmp_path / "log.db").touch()
+    code = """
+import sys
+sys.modules["numba"] = None
+import pyarrow as pa
+from pydantic import SecretStr
+from monitor.sources.database import Database
+from monitor.sources.stepping import can_step
+from profiles.baseline import accept
+from profiles.kernel import kernel
+rows = pa.record_batch({"x": [1.0, 2.0, None], "c": ["a", "b", "a"]})
+found = accept([rows], dimensions=(("c",),))
+print(kernel().__name__, found.rows, can_step(Database(SecretStr("sqlite:///" + sys.argv[1]))))
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "log.db")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.stdout.split() == ["profiles.kernel.plain", "3", "False"], done.stderr
 
 
 @BOTH
