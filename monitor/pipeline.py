@@ -236,8 +236,6 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
     parts = profile_windows(
         run.baseline.plan, _batches(run, claims, rejected), windows, time=run.model.log.time
     )
-    if rejected and len(claims) > 1:
-        raise Mixed
     took_ms = int((time.monotonic() - started) * 1000 / len(claims))
     return [
         runs.Finished(claim=claimed, parts=found, rejected=rejected, took_ms=took_ms)
@@ -258,6 +256,8 @@ def _batches(
                 if not runs.renew(run.engine, claims, until=now + LEASE):
                     raise Fenced
                 renew_at = now + LEASE / 4
+            if batch.rejected and len(claims) > 1:
+                raise Mixed
             rejected.update(batch.rejected)
             yield batch.rows
 

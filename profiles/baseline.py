@@ -8,6 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
+from profiles.buffers import column_of
 from profiles.counting import profile
 from profiles.derived import DERIVED, PARTS, Recipe, derive
 from profiles.derived.images import NEEDS_PILLOW, available
@@ -48,7 +49,7 @@ class Baseline:
     @property
     def recipes(self) -> tuple[Recipe, ...]:
         """What is derived from which column, of every batch that is counted."""
-        return recipes_of(self.kinds, self.plan.grids)
+        return self.plan.derived
 
     def along(self, dimension: Dimension) -> Profile:
         """Return the baseline's profile along a cohort dimension; KeyError where there is none."""
@@ -132,11 +133,6 @@ def position(part: Profile, group: Group) -> int | None:
         return None
 
 
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    at = batch.schema.get_field_index(name)
-    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)
-
-
 def _kind(parts: list[pa.Array], override: Override | None) -> Kind:
     if override == "ignore":
         return Kind(name="ignored", reason="ignored by the configuration")
@@ -187,7 +183,7 @@ def _derived(
     for recipe in recipes:
         for name in recipe.names:
             try:
-                grids[name] = numeric_grid([numbers(_column(batch, name)) for batch in batches])
+                grids[name] = numeric_grid([numbers(column_of(batch, name)) for batch in batches])
             except InvalidGrid:
                 reason = f"no row of the baseline holds a value of kind {recipe.of}"
                 kinds[recipe.column] = Kind(name="ignored", reason=reason)

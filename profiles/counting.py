@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from profiles.buffers import values_of
+from profiles.buffers import column_of, values_of
 from profiles.derived import derive
 from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
@@ -92,7 +92,7 @@ def profile_windows(
 
 def cohort_rows(batch: pa.RecordBatch, dimension: Dimension) -> dict[Group, int]:
     """Return the rows of each cohort of a batch."""
-    keys = [_cohort_labels(_column(batch, name)) for name in dimension]
+    keys = [_cohort_labels(column_of(batch, name)) for name in dimension]
     ids, groups = _combined(keys, batch.num_rows)
     counts = np.bincount(ids, minlength=len(groups)).tolist()
     return {group: rows for group, rows in zip(groups, counts, strict=True) if rows}
@@ -122,11 +122,11 @@ class _Tally:
         """Count rows, each in the window of its number."""
         batch = derive(batch, self._plan.derived)
         names = dict.fromkeys(name for along in self._along for name in along.dimension)
-        keys = {name: _cohort_labels(_column(batch, name)) for name in names}
+        keys = {name: _cohort_labels(column_of(batch, name)) for name in names}
         placed = [along.place(keys, window) for along in self._along]
         do = kernel()
         for at, (name, grid) in zip(self._at, self._plan.grids.items(), strict=True):
-            array = _column(batch, name)
+            array = column_of(batch, name)
             if isinstance(grid, NumericGrid):
                 values, mismatch = floats(array)
                 codes = do.bins(values, grid.cells, grid.missing)
@@ -385,11 +385,6 @@ class _Along:
 
 
 _Keys = tuple[npt.NDArray[np.int64], tuple[str, ...]]  # the cohort of every row, and their names
-
-
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    at = batch.schema.get_field_index(name)
-    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)
 
 
 def _cohort_labels(array: pa.Array) -> _Keys:

@@ -8,6 +8,7 @@ from collections.abc import Container, Iterable, Mapping
 import numpy as np
 import pyarrow as pa
 
+from profiles.buffers import column_of
 from profiles.counting import cohort_rows
 from profiles.grids import MAX_CATEGORIES, MAX_KNOWN, category_rows
 from profiles.profile import MAX_KNOWN_GROUPS, Dimension, Group
@@ -71,11 +72,7 @@ class Survey:
 
     def column(self, name: str) -> list[pa.Array]:
         """Return a column of the sample, missing where a batch does not have it."""
-        return [
-            batch.column(at) if (at := batch.schema.get_field_index(name)) >= 0
-            else pa.nulls(batch.num_rows)
-            for batch in self.sample
-        ]  # fmt: skip
+        return [column_of(batch, name) for batch in self.sample]
 
     def numbers(self, name: str) -> list[Numbers]:
         """Return a column of the sample as numbers, and with them the extremes of all rows."""

@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from monitor.config import Model
 from profiles.baseline import Baseline
+from profiles.buffers import column_of
 from profiles.kinds import Kind
 from profiles.values import MISSING, PRESENT, labels, numbers
 
@@ -63,7 +64,7 @@ def describe_columns(
     for name, inferred in kinds.items():
         lacking = log and name not in log
         kind = Kind(name="ignored", reason="the log has no such column") if lacking else inferred
-        parts = [_column(batch, name) for batch in rows]
+        parts = [column_of(batch, name) for batch in rows]
         found.append(_describe(model, name, kind, parts, () if lacking else derived.get(name, ())))
     special = {model.log.time, model.log.id}
     for name in sorted(log - kinds.keys()):
@@ -147,8 +148,3 @@ def _commonest(counts: Mapping[str, int]) -> str:
         for name in names[:_SHOWN_CATEGORIES]
     ]
     return ", ".join(shown) + (", …" if len(names) > _SHOWN_CATEGORIES else "")
-
-
-def _column(batch: pa.RecordBatch, name: str) -> pa.Array:
-    at = batch.schema.get_field_index(name)
-    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)

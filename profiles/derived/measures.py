@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from profiles.buffers import missing
 from profiles.values import MISMATCH, MISSING, NON_FINITE, PRESENT, union_arms
 
 Marks = npt.NDArray[np.uint8]
@@ -73,20 +74,20 @@ def read(array: pa.Array, reader: Reader) -> Measures:
         if len(array.dictionary) > len(array):
             return read(array.dictionary_decode(), reader)
         entries = read(array.dictionary, reader)
-        return entries.take(array.indices.fill_null(0).to_numpy(), nulls(array))
+        return entries.take(array.indices.fill_null(0).to_numpy(), missing(array))
     if pa.types.is_union(of):
         return _union(array, reader)
     if reader.takes(of):
         return reader.measure(array)
-    mark = np.where(nulls(array), MISSING, MISMATCH).astype(np.uint8)
+    mark = np.where(missing(array), MISSING, MISMATCH).astype(np.uint8)
     return Measures(values=_zeros(reader, len(array)), mark=mark)
 
 
 def as_arrow(values: npt.NDArray[np.float64], mark: Marks) -> pa.Array:
     """Make a column of measures [n] that a numeric grid bins as they are marked."""
-    missing = mark == MISSING
+    absent = mark == MISSING
     numbers = np.where(mark == NON_FINITE, np.inf, values)
-    column = pa.array(numbers, pa.float64(), mask=missing if missing.any() else None)
+    column = pa.array(numbers, pa.float64(), mask=absent if absent.any() else None)
     mismatch = mark == MISMATCH
     if not mismatch.any():
         return column
@@ -96,16 +97,9 @@ def as_arrow(values: npt.NDArray[np.float64], mark: Marks) -> pa.Array:
     )
 
 
-def nulls(array: pa.Array) -> npt.NDArray[np.bool_]:
-    if array.null_count == 0:
-        return np.zeros(len(array), bool)
-    found: npt.NDArray[np.bool_] = array.is_null().to_numpy(zero_copy_only=False)
-    return found
-
-
 def marks(array: pa.Array) -> Marks:
     """Mark an array whose values all are of the kind."""
-    return np.where(nulls(array), MISSING, PRESENT).astype(np.uint8)
+    return np.where(missing(array), MISSING, PRESENT).astype(np.uint8)
 
 
 def _union(array: pa.Array, reader: Reader) -> Measures:

@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 import pyarrow as pa
 
+from profiles.buffers import column_of
 from profiles.derived import images, lists, texts, times
 from profiles.derived.measures import Measures, Reader, as_arrow, read
 
@@ -96,12 +97,8 @@ def derive(batch: pa.RecordBatch, recipes: Sequence[Recipe]) -> pa.RecordBatch:
 
 
 def _measures(batch: pa.RecordBatch, recipe: Recipe) -> Measures:
-    found = read(_column(batch, recipe.column), _READERS[recipe.of])
+    found = read(column_of(batch, recipe.column), _READERS[recipe.of])
     if recipe.of != "time":
         return found
-    return times.ages(found, read(_column(batch, recipe.against), times.TIME))
-
-
-def _column(batch: pa.RecordBatch, name: str | None) -> pa.Array:
-    at = -1 if name is None else batch.schema.get_field_index(name)
-    return batch.column(at) if at >= 0 else pa.nulls(batch.num_rows)
+    event = pa.nulls(len(batch)) if recipe.against is None else column_of(batch, recipe.against)
+    return times.ages(found, read(event, times.TIME))
