@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
+import numpy as np
+
 from alerts import moved
 from alerts.errors import DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import (
@@ -23,7 +25,7 @@ from alerts.incident import (
     incident_id,
     ranked,
 )
-from alerts.rules import Reading, Rule, StreamKey
+from alerts.rules import UNCLEAR, Readings, Rule, StreamKey
 from profiles.windows import Window
 
 KIND = "drift"
@@ -47,7 +49,7 @@ def decide(
     model: str,
     window: Window,
     rules: Sequence[Rule],
-    readings: Sequence[Reading],
+    readings: Sequence[Readings],
     state: State,
 ) -> Decision:
     """Decide one window of one model.
@@ -67,7 +69,7 @@ def decide(
     rules
         All rules of the model. A stream whose rule is gone is forgotten.
     readings
-        At most one of each stream, in any order.
+        At most one of each rule, in any order.
     state
         What the decision of the window before gave.
 
@@ -78,18 +80,14 @@ def decide(
     UnknownRule
         If a reading names a rule that was not given.
     DuplicateReading
-        If a stream was read twice.
+        If a rule was read twice, or a stream by one rule.
     """
     if state.at is not None and window.end <= state.at:
         raise OutOfOrder(f"{model}: window to {window.end} is not after {state.at}, decided before")
     by_name = {rule.name: rule for rule in rules}
-    seen = _by_stream(readings, by_name)
+    seen = _by_rule(readings, by_name)
     streaks = _advance(state, seen, by_name, window)
-    beyond = [
-        _stream(reading, by_name[key.rule], window.end)
-        for key, reading in seen.items()
-        if _beyond(reading, by_name[key.rule])
-    ]
+    beyond = [stream for of in seen.values() for stream in _streams(of, window.end)]
     ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
 
     if state.incident is not None:
@@ -117,43 +115,38 @@ def decide(
     )
 
 
-def _by_stream(readings: Sequence[Reading], rules: Mapping[str, Rule]) -> dict[StreamKey, Reading]:
-    seen: dict[StreamKey, Reading] = {}
-    for reading in sorted(readings, key=lambda r: r.key):
-        if reading.rule not in rules:
-            raise UnknownRule(f"reading of {reading.column} names rule {reading.rule!r}, not given")
-        if reading.key in seen:
-            raise DuplicateReading(f"{reading.column} was read twice for rule {reading.rule!r}")
-        seen[reading.key] = reading
+def _by_rule(readings: Sequence[Readings], rules: Mapping[str, Rule]) -> dict[str, Readings]:
+    seen: dict[str, Readings] = {}
+    for of in readings:
+        name = of.rule.name
+        if name not in rules:
+            raise UnknownRule(f"a reading names rule {name!r}, not given")
+        if name in seen or len(set(of.streams)) < len(of.streams):
+            raise DuplicateReading(f"a stream was read twice for rule {name!r}")
+        seen[name] = of
     return seen
 
 
-def _known(reading: Reading, rule: Rule) -> bool:
-    return reading.value is not None and reading.n >= rule.min_rows
-
-
-def _beyond(reading: Reading, rule: Rule) -> bool:
-    return _known(reading, rule) and (reading.value or 0.0) > rule.threshold
-
-
-def _quiet(reading: Reading, rule: Rule) -> bool:
-    return _known(reading, rule) and (reading.value or 0.0) < QUIET_RATIO * rule.threshold
-
-
 def _advance(
-    state: State, seen: Mapping[StreamKey, Reading], rules: Mapping[str, Rule], window: Window
+    state: State, seen: Mapping[str, Readings], rules: Mapping[str, Rule], window: Window
 ) -> dict[StreamKey, Streak]:
+    """Go on with the rows of windows of the streams that have one, and begin those of others."""
     streaks = {k: s for k, s in state.streaks.items() if k.rule in rules}
-    for key, reading in seen.items():
-        rule = rules[key.rule]
-        before = streaks.get(key, Streak())
-        if not _known(reading, rule):
-            streaks[key] = before
-        elif _beyond(reading, rule):
-            first = before.since or window.end - rule.over
-            streaks[key] = Streak(beyond=before.beyond + 1, since=first)
-        else:
-            streaks[key] = Streak(quiet=before.quiet + 1 if _quiet(reading, rule) else 0)
+    joined = state.incident.streams if state.incident is not None else ()
+    watched = {*streaks, *(stream.key for stream in joined)}
+    for of in seen.values():
+        place = {key: at for at, key in enumerate(of.streams)}
+        judged, beyond = of.judged, of.beyond
+        for key in watched & place.keys():
+            at = place[key]
+            if judged[at] and not beyond[at]:
+                before = streaks.get(key, Streak())
+                quiet = of.value[at] < QUIET_RATIO * of.rule.threshold
+                streaks[key] = Streak(quiet=before.quiet + 1 if quiet else 0)
+        for at in np.flatnonzero(beyond).tolist():
+            before = streaks.get(of.streams[at], Streak())
+            first = before.since or window.end - of.rule.over
+            streaks[of.streams[at]] = Streak(beyond=before.beyond + 1, since=first)
     return streaks
 
 
@@ -302,18 +295,20 @@ def _pending(model: str, at: datetime, beyond: Sequence[IncidentStream]) -> Tran
     )
 
 
-def _stream(reading: Reading, rule: Rule, at: datetime) -> IncidentStream:
-    assert reading.value is not None
-    return IncidentStream(
-        column=reading.column,
-        cohort=reading.cohort,
-        rule=rule.name,
-        statistic=rule.statistic,
-        value=reading.value,
-        threshold=rule.threshold,
-        n=reading.n,
-        now=reading.now,
-        was=reading.was,
-        label=reading.label,
-        joined=at,
-    )
+def _streams(of: Readings, at: datetime) -> Iterator[IncidentStream]:
+    """Yield the streams beyond the threshold."""
+    for row in np.flatnonzero(of.beyond).tolist():
+        moved = of.moved.get(row, UNCLEAR)
+        yield IncidentStream(
+            column=of.streams[row].column,
+            cohort=of.streams[row].cohort,
+            rule=of.rule.name,
+            statistic=of.rule.statistic,
+            value=float(of.value[row]),
+            threshold=of.rule.threshold,
+            n=int(of.n[row]),
+            now=moved.now,
+            was=moved.was,
+            label=moved.label,
+            joined=at,
+        )

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
+
+import numpy as np
+import numpy.typing as npt
 
 Cohort = tuple[tuple[str, str], ...]  # () is everybody; (("origin", "JFK"),) is one cohort
 
@@ -31,13 +35,87 @@ class StreamKey:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
-    """One stream as one rule saw it in one window.
+class Moved:
+    """What moved in a stream, now and in the baseline.
 
-    `value`, `now` and `was` are None where unknown; a value that is not finite counts as unknown.
-    `now` and `was` are the mean, or the share of a category, in the window and in the baseline;
-    `label` says which: ``mean`` or ``share of EV``.
+    `label` says what the two are: ``mean``, or ``share of EV``. None where unknown.
     """
+
+    now: float | None
+    was: float | None
+    label: str
+
+
+UNCLEAR = Moved(now=None, was=None, label="")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Readings:
+    """What one rule saw in one window, a row for each stream.
+
+    Attributes
+    ----------
+    streams : tuple of StreamKey [S]
+        Each once.
+    value : float64 [S]
+        Not finite where unknown.
+    n : int64 [S]
+        Rows with a value of the right type; a stream without any was not seen.
+    known : bool [S]
+        Whether the baseline has the cohort.
+    moved : mapping from row to Moved
+        Of the streams beyond the threshold.
+    """
+
+    rule: Rule
+    streams: tuple[StreamKey, ...]
+    value: npt.NDArray[np.float64]
+    n: npt.NDArray[np.int64]
+    known: npt.NDArray[np.bool_]
+    moved: Mapping[int, Moved] = field(default_factory=dict)
+
+    @property
+    def judged(self) -> npt.NDArray[np.bool_]:
+        """Which streams [S] can be judged: the value is known, and of enough rows."""
+        return np.isfinite(self.value) & (self.n >= self.rule.min_rows)
+
+    @property
+    def beyond(self) -> npt.NDArray[np.bool_]:
+        """Which streams [S] are over the threshold."""
+        return self.judged & (self.value > self.rule.threshold)
+
+    def each(self) -> Iterator[Reading]:
+        """Yield the streams that were seen one by one."""
+        for at in np.flatnonzero(self.n).tolist():
+            yield self.at(at)
+
+    def at(self, row: int) -> Reading:
+        """Return one stream."""
+        n, value, key = int(self.n[row]), float(self.value[row]), self.streams[row]
+        moved = self.moved.get(row, UNCLEAR)
+        reason = None
+        if not self.known[row]:
+            reason = "not in the baseline"
+        elif n < self.rule.min_rows:
+            reason = f"too few rows, {n} of {self.rule.min_rows}"
+        return Reading(
+            rule=self.rule.name,
+            column=key.column,
+            cohort=key.cohort,
+            statistic=self.rule.statistic,
+            value=value if math.isfinite(value) else None,
+            threshold=self.rule.threshold,
+            n=n,
+            reason=reason,
+            now=moved.now,
+            was=moved.was,
+            label=moved.label,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """One stream as one rule saw it in one window; numbers are None where unknown."""
 
     rule: str
     column: str
@@ -50,19 +128,6 @@ class Reading:
     now: float | None
     was: float | None
     label: str
-
-    def __post_init__(self) -> None:
-        # Readings come from numpy: plain numbers are made here, so that what is stored is JSON.
-        object.__setattr__(self, "n", int(self.n))
-        object.__setattr__(self, "threshold", float(self.threshold))
-        for name in ("value", "now", "was"):
-            given = getattr(self, name)
-            known = given is not None and math.isfinite(given)
-            object.__setattr__(self, name, float(given) if known else None)
-
-    @property
-    def key(self) -> StreamKey:
-        return StreamKey(rule=self.rule, column=self.column, cohort=self.cohort)
 
     @property
     def ratio(self) -> float | None:

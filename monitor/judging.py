@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,18 +11,20 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Engine
 
-from alerts.rules import Reading, Rule
+from alerts.rules import Cohort, Moved, Readings, Rule, StreamKey
 from monitor import config
 from monitor.store import results
-from profiles.baseline import Baseline, position
+from profiles.baseline import Baseline
 from profiles.comparison import ORDERED, compare, present
 from profiles.distances import Statistic
 from profiles.grids import CategoricalGrid, NumericGrid
-from profiles.profile import EVERYBODY, Dimension, Group
-from profiles.rolling import RollingCounts
+from profiles.profile import EVERYBODY, Dimension, Group, Profile
+from profiles.rolling import RollingCounts, moments_of
 from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
+
+CELLS_AT_ONCE = 1 << 22  # counts of 8 bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +35,33 @@ class Judged:
     statistic: Statistic
     columns: tuple[str, ...]
     dimensions: tuple[Dimension, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Span:
+    """The sums of one dimension at the end of a window, and the profiles they are of."""
+
+    groups: tuple[Group, ...]
+    counts: Mapping[str, Ints]  # [G, B]
+    parts: tuple[Profile, ...]
+
+    @property
+    def size(self) -> int:
+        return sum(counts.size for counts in self.counts.values())
+
+
+_Spans = dict[tuple[Dimension, timedelta], _Span]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Compared:
+    """One column along one dimension in W windows, as one rule sees it."""
+
+    streams: tuple[StreamKey, ...]  # [G]
+    value: npt.NDArray[np.float64]  # [W, G], NaN where unknown
+    n: Ints  # [W, G]
+    known: npt.NDArray[np.bool_]  # [G]
+    moved: Mapping[int, Mapping[int, Moved]]
 
 
 def rules_of(settings: config.Config, name: str, baseline: Baseline) -> tuple[Judged, ...]:
@@ -79,7 +109,7 @@ class Judge:
         self._held: dict[datetime, int] = {}  # start → revision of what the sums are made of
         self._sums = self._empty()
 
-    def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Reading, ...]]:
+    def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Readings, ...]]:
         """Yield what every rule sees in each window, unknown values with their reason.
 
         Parameters
@@ -87,16 +117,35 @@ class Judge:
         windows : sequence of Window
             One after another; nobody may replace one of them or of those before meanwhile.
         """
+        spans: list[_Spans] = []
         for window in self._follow(windows):
-            found: list[Reading] = []
-            for judged in self._rules:
-                for dimension in judged.dimensions:
-                    sums = self._sums[dimension, judged.rule.over]
-                    sums.forget(window.end - judged.rule.over)
-                    for column in judged.columns:
-                        if column not in dimension:
-                            found.extend(self._judge(judged, column, dimension, sums))
-            yield tuple(found)
+            spans.append(self._spans(window))
+            if sum(span.size for of in spans for span in of.values()) >= CELLS_AT_ONCE:
+                yield from self._judged(spans)
+                spans = []
+        if spans:
+            yield from self._judged(spans)
+
+    def _spans(self, window: Window) -> _Spans:
+        """Return what the rules see at the end of a window."""
+        found: _Spans = {}
+        for (dimension, over), sums in self._sums.items():
+            sums.forget(window.end - over)
+            found[dimension, over] = _Span(
+                groups=sums.groups, counts=sums.counts(), parts=sums.parts()
+            )
+        return found
+
+    def _judged(self, spans: Sequence[_Spans]) -> list[tuple[Readings, ...]]:
+        """Return what every rule sees in each of some windows, all of them compared at once."""
+        stacks = {
+            (dimension, over): _Stack(
+                [of[dimension, over] for of in spans], self._baseline.along(dimension)
+            )
+            for dimension, over in self._sums
+        }
+        of_rule = [self._of_rule(judged, stacks, len(spans)) for judged in self._rules]
+        return list(zip(*of_rule, strict=True)) if of_rule else [() for _ in spans]
 
     def _empty(self) -> dict[tuple[Dimension, timedelta], RollingCounts]:
         sums: dict[tuple[Dimension, timedelta], RollingCounts] = {}
@@ -148,71 +197,120 @@ class Judge:
         stored = results.revisions(self._engine, self._name, self._baseline_id, before)
         return stored == self._held
 
-    def _judge(
-        self, judged: Judged, column: str, dimension: Dimension, sums: RollingCounts
-    ) -> Iterator[Reading]:
-        counts = sums.counts(column)
-        if counts is None:
-            return
-        grid = self._baseline.plan.grids[column]
-        n = present(grid, counts)
-        against, known = self._against(column, dimension, sums.groups)
-        distance = compare(grid, counts, against, [judged.statistic])[judged.statistic].distance
+    def _of_rule(
+        self, judged: Judged, stacks: Mapping[tuple[Dimension, timedelta], _Stack], windows: int
+    ) -> list[Readings]:
         rule = judged.rule
-        for i, group in enumerate(sums.groups):
-            if n[i] == 0:  # groups of the past must not leave a trace, or a restart would show
-                continue
-            reason = _reason(int(n[i]), rule.min_rows, known=bool(known[i]))
-            value = None if reason else float(distance[i])
-            beyond = value is not None and value > rule.threshold
-            now, was, label = None, None, ""
-            if beyond and isinstance(grid, NumericGrid):
-                now, was, label = *self._means(column, group, sums), "mean"
-            elif beyond and isinstance(grid, CategoricalGrid):
-                now, was, label = _most_moved(grid, counts[i], against[i])
-            yield Reading(
-                rule=rule.name,
-                column=column,
-                cohort=tuple(zip(dimension, group, strict=True)),
-                statistic=rule.statistic,
-                value=value,
-                threshold=rule.threshold,
-                n=int(n[i]),
-                reason=reason,
-                now=now,
-                was=was,
-                label=label,
+        parts = [
+            self._compared(judged, column, stacks[dimension, rule.over])
+            for dimension in judged.dimensions
+            for column in judged.columns
+            if column not in dimension
+        ]
+        value, n, known = (
+            np.concatenate([getattr(part, name) for part in parts], axis=-1)
+            for name in ("value", "n", "known")
+        )
+        streams = tuple(key for part in parts for key in part.streams)
+        starts = np.cumsum([0, *(len(part.streams) for part in parts)]).tolist()
+        return [
+            Readings(
+                rule=rule, streams=streams, value=value[at], n=n[at], known=known,
+                moved={
+                    start + row: moved
+                    for start, part in zip(starts, parts, strict=False)
+                    for row, moved in part.moved.get(at, {}).items()
+                },
             )
+            for at in range(windows)
+        ]  # fmt: skip
 
-    def _against(
-        self, column: str, dimension: Dimension, groups: Sequence[Group]
-    ) -> tuple[Ints, npt.NDArray[np.bool_]]:
-        """Return the baseline's counts [G, B] of the same groups, and which of them it has."""
-        part = self._baseline.along(dimension)
-        stored = part.columns[column].counts
-        places = [position(part, group) for group in groups]
-        known = np.array([place is not None for place in places], bool)
-        rows = np.array([place or 0 for place in places], np.intp)
-        return np.where(known[:, None], stored[rows], 0), known
+    def _compared(self, judged: Judged, column: str, stack: _Stack) -> _Compared:
+        """Compare one column of all groups and windows with the baseline."""
+        grid, rule = self._baseline.plan.grids[column], judged.rule
+        counts, against = stack.counts(column, grid.bins), stack.against(column)
+        n = present(grid, counts)
+        value = compare(grid, counts, against, [judged.statistic])[judged.statistic].distance
+        value = np.where(stack.known & (n >= max(1, rule.min_rows)), value, np.nan)
+        moved: dict[int, dict[int, Moved]] = {}
+        for at, row in np.argwhere(value > rule.threshold).tolist():
+            moved.setdefault(at, {})[row] = (
+                _most_moved(grid, counts[at, row], against[row])
+                if isinstance(grid, CategoricalGrid)
+                else stack.means(column, at, row)
+            )
+        return _Compared(
+            streams=tuple(
+                StreamKey(rule=rule.name, column=column, cohort=cohort) for cohort in stack.cohorts
+            ),
+            value=value,
+            n=n,
+            known=stack.known,
+            moved=moved,
+        )
 
-    def _means(
-        self, column: str, group: Group, sums: RollingCounts
-    ) -> tuple[float | None, float | None]:
-        """Return the mean of a numeric column now and in the baseline."""
-        part = self._baseline.along(sums.dimension)
-        at, moments = position(part, group), part.columns[column].moments
-        here = sums.moments(column, group)
-        was = None if at is None or moments is None else float(moments.mean[at])
-        # what rounding leaves in the last digits depends on how rows came in batches
-        return (None if here is None else float(f"{here.mean[0]:.12g}")), was
+
+class _Stack:
+    """The sums of one dimension at the end of each of W windows, beside the baseline's.
+
+    Attributes
+    ----------
+    groups : list of group [G]
+        All that were seen, sorted.
+    known : bool [G]
+        Which of them the baseline has.
+    """
+
+    def __init__(self, spans: Sequence[_Span], baseline: Profile) -> None:
+        self._spans, self._baseline = spans, baseline
+        self.groups = sorted({group for span in spans for group in span.groups})
+        place = {group: at for at, group in enumerate(self.groups)}
+        self._rows = [[place[group] for group in span.groups] for span in spans]
+        of_baseline = {group: at for at, group in enumerate(baseline.groups)}
+        self._at = np.array([of_baseline.get(group, -1) for group in self.groups], np.intp)
+        self.known = self._at >= 0
+
+    @property
+    def cohorts(self) -> list[Cohort]:
+        dimension = self._baseline.dimension
+        return [tuple(zip(dimension, group, strict=True)) for group in self.groups]
+
+    def counts(self, column: str, bins: int) -> Ints:
+        """Return the counts [W, G, B] of a column."""
+        found = np.zeros((len(self._spans), len(self.groups), bins), np.int64)
+        for at, span in enumerate(self._spans):
+            if column in span.counts:
+                found[at, self._rows[at]] = span.counts[column]
+        return found
+
+    def against(self, column: str) -> Ints:
+        """Return the baseline's counts [G, B]; zeros of the groups it has not."""
+        stored = self._baseline.columns[column].counts
+        found: Ints = np.where(self.known[:, None], stored[self._at], 0)
+        return found
+
+    def means(self, column: str, at: int, row: int) -> Moved:
+        """Return the mean of a numeric column in one window and group, and in the baseline."""
+        here = moments_of(self._spans[at].parts, column, self.groups[row])
+        was = self._baseline.columns[column].moments
+        return Moved(
+            # what rounding leaves in the last digits depends on how rows came in batches
+            now=None if here is None else _finite(float(f"{here.mean[0]:.12g}")),
+            was=None if was is None else _finite(float(was.mean[self._at[row]])),
+            label="mean",
+        )
 
 
-def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> tuple[float, float, str]:
-    """Return the share of the category that moved most, now and in the baseline, and its name."""
+def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> Moved:
+    """Return the share of the category that moved most, now and in the baseline."""
     p, q = (v[: grid.values] / max(1, int(v[: grid.values].sum())) for v in (x, y))
     at = int(np.argmax(np.abs(p - q)))
     names = (*grid.categories, "other values", "unseen values")
-    return float(p[at]), float(q[at]), f"share of {names[at]}"
+    return Moved(now=float(p[at]), was=float(q[at]), label=f"share of {names[at]}")
+
+
+def _finite(value: float) -> float | None:
+    return value if math.isfinite(value) else None
 
 
 def _columns(rule: config.Rule, model: config.Model, baseline: Baseline) -> tuple[str, ...]:
@@ -222,9 +320,3 @@ def _columns(rule: config.Rule, model: config.Model, baseline: Baseline) -> tupl
     return tuple(
         c for c in wanted if c in have and not (ordered and not isinstance(have[c], NumericGrid))
     )
-
-
-def _reason(n: int, min_rows: int, *, known: bool) -> str | None:
-    if not known:
-        return "not in the baseline"
-    return f"too few rows, {n} of {min_rows}" if n < min_rows else None

@@ -17,7 +17,7 @@ from sqlalchemy import Engine
 
 from alerts.decide import Decision, decide
 from alerts.notification import Notification
-from alerts.rules import Reading
+from alerts.rules import Readings
 from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.config import Config, Model
@@ -359,7 +359,7 @@ def _decide_next(run: Run) -> int:
 
 def _judged(
     run: Run, ready: Sequence[decisions.Ready]
-) -> Iterator[tuple[decisions.Ready, tuple[Reading, ...]]]:
+) -> Iterator[tuple[decisions.Ready, tuple[Readings, ...]]]:
     """Yield each window with what the rules see in it: nothing where it has failed."""
     for (baseline, failed), group in groupby(ready, key=lambda each: (each.baseline, each.failed)):
         of_one = list(group)

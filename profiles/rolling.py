@@ -16,7 +16,6 @@ from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
 
-
 Number = TypeVar("Number", np.int64, np.float64)
 
 
@@ -94,11 +93,6 @@ class RollingCounts:
         self._sums: dict[str, Ints] = {}
 
     @property
-    def last(self) -> Window | None:
-        """The newest window that was added."""
-        return self._held[-1][0] if self._held else None
-
-    @property
     def groups(self) -> tuple[Group, ...]:
         """Every group seen so far, in the order of the rows of `counts`."""
         return tuple(self._place)
@@ -114,21 +108,13 @@ class RollingCounts:
         while self._held and self._held[0][0].start < before:
             self._add(self._held.popleft()[1], -1)
 
-    def counts(self, column: str) -> Ints | None:
-        """Return the counts [G, B] of a column; None where no window has held it."""
-        sums = self._sums.get(column)
-        return None if sums is None else sums[: len(self._place)]
+    def counts(self) -> dict[str, Ints]:
+        """Return the counts [G, B] of each column that a window has held."""
+        return {name: sums[: len(self._place)].copy() for name, sums in self._sums.items()}
 
-    def moments(self, column: str, group: Group) -> Moments | None:
-        """Pool the moments [1] of a column in one group; None where it is not numeric."""
-        at = np.zeros(1, np.intp)
-        parts = []
-        for _, profile in self._held:
-            found = profile.columns.get(column)
-            if found is not None and found.moments is not None and group in profile.groups:
-                i = profile.groups.index(group)
-                parts.append((found.moments[i : i + 1], at))
-        return pooled(parts, 1) if parts else None
+    def parts(self) -> tuple[Profile, ...]:
+        """Return the profiles that are summed, oldest first."""
+        return tuple(profile for _, profile in self._held)
 
     def _add(self, profile: Profile, sign: int) -> None:
         for group in profile.groups:
@@ -148,3 +134,15 @@ class RollingCounts:
             self._sums[name] = sums
             if column is not None:
                 sums[rows] += sign * column.counts
+
+
+def moments_of(parts: Sequence[Profile], column: str, group: Group) -> Moments | None:
+    """Pool the moments [1] of a column in one group; None where it has none."""
+    at = np.zeros(1, np.intp)
+    pooling = []
+    for profile in parts:
+        found = profile.columns.get(column)
+        if found is not None and found.moments is not None and group in profile.groups:
+            i = profile.groups.index(group)
+            pooling.append((found.moments[i : i + 1], at))
+    return pooled(pooling, 1) if pooling else None

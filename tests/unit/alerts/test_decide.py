@@ -13,13 +13,14 @@ from alerts.decide import Decision, decide
 from alerts.errors import BadRecord, DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import State
 from alerts.moved import joined_text
-from alerts.rules import Cohort, Reading, Rule
+from alerts.rules import Readings, Rule
 from profiles.windows import Window
 from tests.support.incidents import stream
+from tests.support.readings import DAY as SHIFT
+from tests.support.readings import reading, together
 
 HOUR = timedelta(hours=1)
 START = datetime(2013, 12, 3, tzinfo=UTC)
-SHIFT = Rule(name="shift", statistic="js", threshold=0.1, over=24 * HOUR, windows=3, min_rows=200)
 JUMP = Rule(name="jump", statistic="ks", threshold=0.2, over=HOUR, windows=1, min_rows=50)
 
 
@@ -27,31 +28,8 @@ def window(i: int) -> Window:
     return Window(start=START + i * HOUR, end=START + (i + 1) * HOUR)
 
 
-def reading(
-    value: float | None,
-    *,
-    column: str = "score",
-    cohort: Cohort = (),
-    rule: Rule = SHIFT,
-    n: int = 1_000,
-) -> Reading:
-    return Reading(
-        rule=rule.name,
-        column=column,
-        cohort=cohort,
-        statistic=rule.statistic,
-        value=value,
-        threshold=rule.threshold,
-        n=n,
-        reason=None if value is not None else "too few rows",
-        now=0.28,
-        was=0.21,
-        label="mean",
-    )
-
-
 def run(
-    rows: Iterable[Iterable[Reading]],
+    rows: Iterable[Iterable[Readings]],
     rules: tuple[Rule, ...] = (SHIFT,),
     state: State | None = None,
 ) -> list[Decision]:
@@ -61,7 +39,9 @@ def run(
     for i, readings in enumerate(rows):
         state = State.from_json(state.to_json())
         decisions.append(
-            decide(model="m", window=window(i), rules=rules, readings=list(readings), state=state)
+            decide(
+                model="m", window=window(i), rules=rules, readings=together(readings), state=state
+            )
         )
         state = decisions[-1].state
     return decisions
@@ -214,7 +194,7 @@ def test_a_reading_of_an_unknown_rule_is_refused():
 
 
 def test_a_stream_read_twice_is_refused():
-    with pytest.raises(DuplicateReading, match="score"):
+    with pytest.raises(DuplicateReading, match="day"):
         run([[reading(0.2), reading(0.3)]])
 
 
@@ -301,6 +281,10 @@ def test_a_decision_can_be_replayed_from_any_stored_window(rows):
     for i in range(1, len(rows)):
         stored = State.from_json(live[i - 1].state.to_json())
         replayed = decide(
-            model="m", window=window(i), rules=(SHIFT, JUMP), readings=rows[i], state=stored
+            model="m",
+            window=window(i),
+            rules=(SHIFT, JUMP),
+            readings=together(rows[i]),
+            state=stored,
         )
         assert replayed == live[i]

@@ -9,7 +9,7 @@ import pytest
 from profiles.baseline import accept
 from profiles.counting import profile
 from profiles.profile import Profile, merge
-from profiles.rolling import RollingCounts, Sliding, rolled
+from profiles.rolling import RollingCounts, Sliding, moments_of, rolled
 from profiles.windows import Window
 from tests.support.profiles import assert_same
 
@@ -46,8 +46,7 @@ def test_sums_are_those_of_the_windows_within_the_span(hours: list[Profile]) -> 
         rolling.push(window(hour), part)
         merged = merge(hours[max(0, hour - 2) : hour + 1])
         for column in COLUMNS:
-            counts = rolling.counts(column)
-            assert counts is not None
+            counts = rolling.counts()[column]
             for group, row in zip(rolling.groups, counts, strict=True):
                 at = merged.groups.index(group) if group in merged.groups else None
                 expected = np.zeros_like(row) if at is None else merged.columns[column].counts[at]
@@ -59,7 +58,7 @@ def test_moments_are_pooled_from_the_windows_within_the_span(hours: list[Profile
     for hour, part in enumerate(hours[:4]):
         rolling.push(window(hour), part)
     merged = merge(hours[2:4])
-    found = rolling.moments("score", ("C",))
+    found = moments_of(rolling.parts(), "score", ("C",))
     expected = merged.columns["score"].moments
     assert found is not None
     assert expected is not None
@@ -72,9 +71,7 @@ def test_a_window_that_is_missing_leaves_the_span_shorter(hours: list[Profile]) 
     rolling = RollingCounts(("carrier",), COLUMNS, 2 * HOUR)
     rolling.push(window(0), hours[0])
     rolling.push(window(3), hours[3])
-    counts = rolling.counts("score")
-    assert counts is not None
-    assert counts.sum() == hours[3].rows.sum()
+    assert rolling.counts()["score"].sum() == hours[3].rows.sum()
 
 
 def test_forgetting_everything_leaves_zeros(hours: list[Profile]) -> None:
@@ -82,16 +79,14 @@ def test_forgetting_everything_leaves_zeros(hours: list[Profile]) -> None:
     for hour, part in enumerate(hours):
         rolling.push(window(hour), part)
     rolling.forget(START + 100 * HOUR)
-    counts = rolling.counts("carrier")
-    assert counts is not None
-    assert not counts.any()
-    assert rolling.last is None
-    assert rolling.moments("score", ("A",)) is None
+    assert not rolling.counts()["carrier"].any()
+    assert rolling.parts() == ()
+    assert moments_of(rolling.parts(), "score", ("A",)) is None
 
 
 def test_nothing_is_known_before_the_first_window() -> None:
     rolling = RollingCounts((), COLUMNS, HOUR)
-    assert rolling.counts("score") is None
+    assert rolling.counts() == {}
     assert rolling.groups == ()
 
 
