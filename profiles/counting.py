@@ -20,7 +20,7 @@ from profiles.errors import InvalidWindow
 from profiles.grids import CategoricalGrid, NumericGrid
 from profiles.kernel import kernel
 from profiles.moments import Moments, beside, empty, joined, pooled
-from profiles.names import Gathering, Names
+from profiles.names import NamesByWindow
 from profiles.profile import (
     EVERYBODY,
     NO_VALUE,
@@ -41,7 +41,6 @@ Codes = npt.NDArray[np.uint16]
 Places = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 
-NUMBERED = 10_000  # names that are numbered at once
 DENSE = 1 << 20  # places that may be told apart by a table; beyond it they are sorted
 
 
@@ -134,7 +133,14 @@ class _Tally:
                     codes[mismatch] = grid.mismatch
                 for rows in placed:
                     rows.moments.append(
-                        do.moments(values, codes, grid.values, rows.local, len(rows.slots))
+                        do.moments(
+                            values,
+                            codes,
+                            grid.values,
+                            rows.local,
+                            len(rows.slots),
+                            grid.cells.middle,
+                        )
                     )
             else:
                 codes = self._categories(name, grid, array, window)
@@ -149,7 +155,9 @@ class _Tally:
         groups, slots = first.groups(window)
         if not groups:
             return tuple(nothing(self._plan, d) for d in (EVERYBODY, *self._plan.dimensions))
-        outside = {column: of.names(window) for column, of in sorted(self._outside.items())}
+        outside = sorted(self._outside.items())
+        unseen = {column: of.unseen.of(window) for column, of in outside}
+        rare = {column: of.rare.of(window) for column, of in outside}
         everybody = Profile(
             dimension=EVERYBODY,
             groups=((),),
@@ -161,8 +169,8 @@ class _Tally:
                     for of in first.moments_at(slots)
                 ],
             ),
-            unseen={column: names for column, (names, _) in outside.items() if names.rows},
-            rare={column: names for column, (_, names) in outside.items() if names.rows},
+            unseen={column: names for column, names in unseen.items() if names.rows},
+            rare={column: names for column, names in rare.items() if names.rows},
         )
         return (
             everybody,
@@ -211,55 +219,31 @@ class _Tally:
 
 
 class _Outside:
-    """The names of one column that have no bin of their own, with their rows in each window.
-
-    Names are numbered as they are met, so that rows are counted without looking at names.
-    """
+    """The names of one column that have no bin of their own, with their rows in each window."""
 
     def __init__(self, grid: CategoricalGrid, windows: int) -> None:
-        self._grid = grid
-        self._number: dict[str, int] = {}
-        self._rows = np.zeros((windows, 0), np.int64)
-        self._of_entry = np.zeros(0, np.int64)
-        self._gathered = [(Gathering(), Gathering()) for _ in range(windows)]
+        self.unseen, self.rare = NamesByWindow(windows), NamesByWindow(windows)
+        self._at = [(grid.unseen, self.unseen), (grid.other, self.rare)]
+        self._number: list[npt.NDArray[np.int64] | None] = [None, None]  # of a batch's entries
 
     def meet(self, names: Sequence[str | None], bins: Codes) -> None:
         """Give the names of a batch's entries their numbers, given the bin of each."""
-        if len(self._number) > NUMBERED:
-            self._flush()
-        found = np.flatnonzero((bins == self._grid.other) | (bins == self._grid.unseen)).tolist()
-        self._of_entry = np.zeros(len(names), np.int64)
-        for entry in found:
-            name = names[entry] or ""
-            self._of_entry[entry] = self._number.setdefault(name, len(self._number))
-        more = len(self._number) - self._rows.shape[1]
-        if more:
-            self._rows = np.pad(self._rows, ((0, 0), (0, more)))
+        for place, (outside, found) in enumerate(self._at):
+            found_at = np.flatnonzero(bins == outside)
+            self._number[place] = None
+            if len(found_at):
+                number = np.zeros(len(names), np.int64)
+                number[found_at] = found.numbers(names[entry] or "" for entry in found_at.tolist())
+                self._number[place] = number
 
     def add(
         self, codes: Codes, index: npt.NDArray[np.integer[Any]], window: npt.NDArray[np.int64]
     ) -> None:
         """Count the rows of a batch, given the bin and the entry of each."""
-        rows = np.flatnonzero((codes == self._grid.other) | (codes == self._grid.unseen))
-        if len(rows):
-            cells = window[rows] * self._rows.shape[1] + self._of_entry[index[rows]]
-            self._rows += np.bincount(cells, minlength=self._rows.size).reshape(self._rows.shape)
-
-    def names(self, window: int) -> tuple[Names, Names]:
-        """Return the names that the baseline does not know, and those it knows."""
-        if self._number:
-            self._flush()
-        unseen, rare = self._gathered[window]
-        return unseen.names(), rare.names()
-
-    def _flush(self) -> None:
-        names = list(self._number)
-        rare = self._grid.bins_of(names) == self._grid.other
-        for window, at in zip(*(part.tolist() for part in np.nonzero(self._rows)), strict=True):
-            rows = int(self._rows[window, at])
-            self._gathered[window][int(rare[at])].add(names[at], rows)
-        self._number.clear()
-        self._rows = self._rows[:, :0]
+        for (outside, found), number in zip(self._at, self._number, strict=True):
+            if number is not None:
+                rows = np.flatnonzero(codes == outside)
+                found.add(number[index[rows]], window[rows])
 
 
 @dataclass(kw_only=True)

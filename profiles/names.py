@@ -17,7 +17,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+import numpy as np
+import numpy.typing as npt
+
 MAX_NAMES = 1_000
+NUMBERED = 10_000  # names that are numbered at once
 _HASHES = float(1 << 64)
 
 
@@ -61,21 +65,63 @@ def gather(parts: Iterable[Names]) -> Names:
     )
 
 
-class Gathering:
-    """Names as they come in, in little memory."""
+class NamesByWindow:
+    """Names as they come in, with the rows of each in each window, in little memory.
 
-    def __init__(self) -> None:
-        self._rows: dict[str, int] = {}
-        self._sampled = False
+    Names are numbered as they are met, so that rows are counted without looking at names.
 
-    def add(self, name: str, rows: int) -> None:
-        self._rows[name] = self._rows.get(name, 0) + rows
-        if len(self._rows) > 8 * MAX_NAMES:
-            found = self.names()
-            self._rows, self._sampled = dict(found.rows), found.sampled
+    Parameters
+    ----------
+    windows : int
+    """
 
-    def names(self) -> Names:
-        return gather((Names(rows=self._rows, sampled=self._sampled),))
+    def __init__(self, windows: int) -> None:
+        self._number: dict[str, int] = {}
+        self._rows = np.zeros((windows, 0), np.int64)
+        self._order: _Order | None = None
+        self._before = [Names() for _ in range(windows)]
+
+    def numbers(self, names: Iterable[str]) -> list[int]:
+        """Return a number for each name, which holds until the next call."""
+        if len(self._number) > NUMBERED:
+            self._before = [self.of(window) for window in range(len(self._rows))]
+            self._number.clear()
+            self._rows = self._rows[:, :0]
+        self._order = None
+        number = self._number
+        return [number.setdefault(name, len(number)) for name in names]
+
+    def add(self, numbers: npt.NDArray[np.int64], window: npt.NDArray[np.int64]) -> None:
+        """Count rows [n], each with the number of its name and its window."""
+        windows, wide = self._rows.shape
+        if wide < len(self._number):
+            wide = len(self._number)
+            self._rows = np.pad(self._rows, ((0, 0), (0, wide - self._rows.shape[1])))
+        counts = np.bincount(window * wide + numbers, minlength=windows * wide)
+        self._rows += counts.reshape(windows, wide)
+
+    def of(self, window: int) -> Names:
+        """Return the names of one window."""
+        before, rows = self._before[window], self._rows[window]
+        if self._order is None:
+            self._order = _Order(list(self._number))
+        order, present = self._order, np.flatnonzero(rows)
+        sampled = len(present) > MAX_NAMES
+        if sampled:
+            present = present[np.argsort(order.hashes[present])[:MAX_NAMES]]
+        kept = present[np.argsort(order.ranks[present])].tolist()
+        found = Names(rows={order.names[at]: int(rows[at]) for at in kept}, sampled=sampled)
+        return gather((before, found)) if before.rows else found
+
+
+class _Order:
+    """Where names stand among each other [k], by their hash and by the alphabet."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.names = names
+        self.hashes = np.array(list(map(hash_of, names)), np.uint64)
+        self.ranks = np.empty(len(names), np.int64)
+        self.ranks[sorted(range(len(names)), key=names.__getitem__)] = np.arange(len(names))
 
 
 def smallest(names: Iterable[str], most: int) -> set[str]:

@@ -138,7 +138,10 @@ def entries(array: pa.Array, of: ValueType, last: Entries | None = None) -> Entr
     if last is not None and source.equals(last.source):
         names, source = last.names, last.source
     else:
-        names = (*map(_label, _plain(source)), None)
+        values = _plain(source)
+        # nearly all columns are of short texts, which name themselves
+        plain = of == "string" and max(map(len, filter(None, values)), default=0) <= MAX_LABEL
+        names = (*(values if plain else map(_label, values)), None)
     indices = encoded.indices
     index = values_of(indices, str(indices.type))
     if indices.null_count:
@@ -173,7 +176,7 @@ def _encoded(array: pa.Array) -> pa.DictionaryArray:
     return pc.dictionary_encode(array)
 
 
-def _plain(dictionary: pa.Array) -> list[object]:
+def _plain(dictionary: pa.Array) -> list[Any]:
     """Return the values of a dictionary; Arrow does not hold text to be valid UTF-8."""
     try:
         return list(dictionary.to_pylist())

@@ -1,5 +1,7 @@
 """A baseline kept in a folder by the product's own codec, and the reading of Parquet."""
 
+import monitor  # isort: skip # noqa: F401 - first, as in the product: BLAS starts no threads
+
 import json
 from collections.abc import Iterable, Iterator
 from pathlib import Path

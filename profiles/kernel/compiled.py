@@ -24,6 +24,7 @@ Slots = npt.NDArray[np.intp]
 
 BLOCK = 2_048
 LANES = 8
+KEPT = 1_000.0  # of 2⁵³, what one pass may lose of M2: some 1e-13
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,21 +56,23 @@ def count(codes: Codes, width: int, group: Groups, slots: Slots, totals: Ints, a
 
 
 def moments(
-    values: Floats, codes: Codes, limit: int, group: Groups, groups: int
+    values: Floats, codes: Codes, limit: int, group: Groups, groups: int, near: float
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """Return n, mean, M2, smallest and largest [groups] of the values in bins before `limit`.
 
-    M2 is inf where it passes the largest float.
+    M2 is inf where it passes the largest float. One pass does where `near` is near the values: sums
+    of what they are away from it lose nothing then. Where it is not, a second pass is made.
     """
     n = np.zeros(groups, np.int64)
     mean, m2 = np.zeros(groups), np.zeros(groups)
     low, high = np.full(groups, np.inf), np.full(groups, -np.inf)
-    if groups == 1:
-        _moments_of_one(values, codes, limit, n, mean, m2, low, high)
-    else:
+    sums = np.zeros((groups, 5))
+    sums[:, 3], sums[:, 4] = np.inf, -np.inf
+    (_sums_of_one if groups == 1 else _sums)(values, codes, limit, group, near, sums)
+    if not _from_sums(sums, near, n, mean, m2, low, high):
         _moments(values, codes, limit, group, n, mean, m2, low, high)
     if not np.isfinite(mean).all():  # a sum passed the largest float
-        return plain.moments(values, codes, limit, group, groups)
+        return plain.moments(values, codes, limit, group, groups, near)
     return n, mean, m2, low, high
 
 
@@ -135,6 +138,60 @@ def _count(codes, group, slots, totals, at) -> None:  # type: ignore[no-untyped-
 
 
 @_compiled
+def _sums(values, codes, limit, group, near, sums) -> None:  # type: ignore[no-untyped-def]
+    """Sum up n, what values are away from `near`, its square, smallest and largest [groups, 5]."""
+    for i in range(len(values)):
+        if codes[i] < limit:
+            of, value = sums[group[i]], values[i]
+            away = value - near
+            of[0] += 1
+            of[1] += away
+            of[2] += away * away
+            of[3] = value if value < of[3] else of[3]  # min() is slower
+            of[4] = value if value > of[4] else of[4]
+
+
+@_compiled
+def _sums_of_one(values, codes, limit, group, near, sums) -> None:  # type: ignore[no-untyped-def]  # noqa: ARG001
+    """Do so for one group, whose sums would wait for each other if taken row by row."""
+    lanes = np.zeros((3, LANES))
+    lows, highs = np.full(LANES, np.inf), np.full(LANES, -np.inf)
+    whole = len(values) - len(values) % LANES
+    for start in range(0, len(values), LANES):
+        for lane in range(LANES if start < whole else len(values) - whole):
+            value = values[start + lane]
+            if codes[start + lane] < limit:
+                away = value - near
+                lanes[0, lane] += 1
+                lanes[1, lane] += away
+                lanes[2, lane] += away * away
+                lows[lane] = min(lows[lane], value)
+                highs[lane] = max(highs[lane], value)
+    for part in range(3):
+        sums[0, part] = lanes[part].sum()
+    sums[0, 3], sums[0, 4] = lows.min(), highs.max()
+
+
+@_compiled
+def _from_sums(sums, near, n, mean, m2, low, high) -> bool:  # type: ignore[no-untyped-def]
+    """Take moments from sums; say whether M2 keeps its digits. If not, they have to be counted."""
+    for at in range(len(n)):
+        size, total, squares = sums[at, 0], sums[at, 1], sums[at, 2]
+        left = squares - total * (total / max(size, 1))
+        # rounding takes some squares / left · √n · 1e-16 of it
+        if size > 1 and squares != 0 and not squares * np.sqrt(size) <= KEPT * left:
+            return False
+    for at in range(len(n)):
+        size, total, squares = sums[at, 0], sums[at, 1], sums[at, 2]
+        if size:
+            n[at], low[at], high[at] = size, sums[at, 3], sums[at, 4]
+            mean[at] = min(max(near + total / size, low[at]), high[at])
+        if size > 1:
+            m2[at] = max(squares - total * (total / size), 0.0)
+    return True
+
+
+@_compiled
 def _moments(values, codes, limit, group, n, mean, m2, low, high) -> None:  # type: ignore[no-untyped-def]
     for i in range(len(values)):
         if codes[i] < limit:
@@ -156,36 +213,6 @@ def _moments(values, codes, limit, group, n, mean, m2, low, high) -> None:  # ty
             m2[at] += away * away
     for at in range(len(n)):
         _settle(at, n, mean, m2, left[at], low, high)
-
-
-@_compiled
-def _moments_of_one(values, codes, limit, n, mean, m2, low, high) -> None:  # type: ignore[no-untyped-def]
-    """Do the same for one group, whose sums would wait for each other if taken row by row."""
-    lanes = np.zeros(LANES)
-    lows, highs = np.full(LANES, np.inf), np.full(LANES, -np.inf)
-    whole = len(values) - len(values) % LANES
-    for start in range(0, len(values), LANES):
-        for lane in range(LANES if start < whole else len(values) - whole):
-            i = start + lane
-            if codes[i] < limit:
-                n[0] += 1
-                lanes[lane] += values[i]
-                lows[lane] = min(lows[lane], values[i])
-                highs[lane] = max(highs[lane], values[i])
-    low[0], high[0] = lows.min(), highs.max()
-    total = lanes.sum()
-    if n[0]:
-        mean[0] = min(max(total / n[0], low[0]), high[0]) if np.isfinite(total) else np.nan
-    left, squares = np.zeros(LANES), np.zeros(LANES)
-    for start in range(0, len(values), LANES):
-        for lane in range(LANES if start < whole else len(values) - whole):
-            i = start + lane
-            if codes[i] < limit:
-                away = values[i] - mean[0]
-                left[lane] += away
-                squares[lane] += away * away
-    m2[0] = squares.sum()
-    _settle(0, n, mean, m2, left.sum(), low, high)
 
 
 @_compiled

@@ -32,7 +32,12 @@ def count(codes: Codes, width: int, group: Groups, slots: Slots, totals: Ints, a
 
 
 def moments(
-    values: Floats, codes: Codes, limit: int, group: Groups, groups: int
+    values: Floats,
+    codes: Codes,
+    limit: int,
+    group: Groups,
+    groups: int,
+    near: float,  # noqa: ARG001
 ) -> tuple[Ints, Floats, Floats, Floats, Floats]:
     """Return n, mean, M2, smallest and largest [groups] of the values in bins before `limit`.
 

@@ -115,26 +115,29 @@ def test_counts_are_added_to_the_place_of_each_group(kernel: ModuleType) -> None
 @BOTH
 @pytest.mark.parametrize("groups", [1, 4])
 @pytest.mark.parametrize("shift", [0.0, 1e9, -1e15])
-def test_moments_are_those_of_each_group(kernel: ModuleType, groups: int, shift: float) -> None:
+@pytest.mark.parametrize("away", [0.0, 3.0, -100.0, 1e9, 1e300])
+def test_moments_are_those_of_each_group_whatever_they_are_near(
+    kernel: ModuleType, groups: int, shift: float, away: float
+) -> None:
     rng = np.random.default_rng(3)
     values = shift + rng.normal(size=3_001)
     values[::50] = np.nan
     codes = np.where(np.isnan(values), 9, 1).astype(np.uint16)
     group = rng.integers(0, groups, len(values)).astype(np.int32)
-    n, mean, m2, low, high = kernel.moments(values, codes, 9, group, groups)
+    n, mean, m2, low, high = kernel.moments(values, codes, 9, group, groups, shift + away)
     for at in range(groups):
         mine = values[(group == at) & (codes < 9)]
         assert (n[at], low[at], high[at]) == (len(mine), mine.min(), mine.max())
-        assert mean[at] == pytest.approx(mine.mean(), rel=1e-15)
-        away = mine - shift  # exact, so that the spread is known although the mean is large
-        assert m2[at] == pytest.approx(np.square(away - away.mean()).sum(), rel=1e-9)
+        assert mean[at] == pytest.approx(mine.mean(), rel=1e-15, abs=1e-14)
+        left = mine - shift  # exact, so that the spread is known although the mean is large
+        assert m2[at] == pytest.approx(np.square(left - left.mean()).sum(), rel=1e-12)
 
 
 @BOTH
 def test_a_sum_beyond_the_largest_float_still_has_its_mean(kernel: ModuleType) -> None:
     values = np.array([1.7e308, 1.6e308, 1.5e308, -1.0])
     codes, group = np.ones(4, np.uint16), np.array([0, 0, 0, 1], np.int32)
-    n, mean, m2, low, high = kernel.moments(values, codes, 5, group, 2)
+    n, mean, m2, low, high = kernel.moments(values, codes, 5, group, 2, 1.0)
     assert n.tolist() == [3, 1]
     assert mean[0] == pytest.approx(1.6e308)
     assert mean[1] == low[1] == high[1] == -1.0
@@ -142,10 +145,18 @@ def test_a_sum_beyond_the_largest_float_still_has_its_mean(kernel: ModuleType) -
 
 
 @BOTH
+def test_a_constant_has_no_spread_whatever_it_is_near(kernel: ModuleType) -> None:
+    values, codes = np.full(1_000, 0.1), np.ones(1_000, np.uint16)
+    group = np.repeat(np.array([0, 1], np.int32), 500)
+    _, mean, m2, _, _ = kernel.moments(values, codes, 5, group, 2, 0.3)
+    assert (mean.tolist(), m2.tolist()) == ([0.1, 0.1], [0.0, 0.0])
+
+
+@BOTH
 def test_a_group_without_values_has_no_moments(kernel: ModuleType) -> None:
     group = np.zeros(2, np.int32)
     for groups in (1, 2):
         n, mean, m2, low, high = kernel.moments(
-            np.array([np.nan, np.inf]), np.array([8, 9], np.uint16), 8, group, groups
+            np.array([np.nan, np.inf]), np.array([8, 9], np.uint16), 8, group, groups, 0.0
         )
         assert (n[-1], mean[-1], m2[-1], low[-1], high[-1]) == (0, 0.0, 0.0, np.inf, -np.inf)
