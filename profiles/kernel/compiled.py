@@ -50,9 +50,11 @@ def bins(values: Floats, cells: Cells, missing: int) -> Codes:
     return codes
 
 
-def count(codes: Codes, width: int, group: Groups, slots: Slots, totals: Ints, at: int) -> None:  # noqa: ARG001
+def count(codes: Codes, width: int, group: Groups, slots: Slots, totals: Ints, at: int) -> None:
     """Add every row to the bin of its group: ``totals[slots[group], at + code] += 1``."""
-    _count(codes, group, slots, totals, at)
+    near = np.zeros((len(slots), width), np.int32)  # small enough to stay in the nearest cache
+    _count(codes, group, near)
+    totals[slots, at : at + width] += near
 
 
 def moments(
@@ -95,22 +97,35 @@ def _by_cell(  # type: ignore[no-untyped-def]
             far = (pattern[i] - base) >> shift
             far = min(max(far, 0), last)  # a NaN's pattern may be anything
             cell[i] = half + far if block[i] >= middle else last - far
-        if steps <= 2:
-            for i in range(size):
-                at = first[cell[i]]
-                out[i] = (
-                    at + (block[i] >= edges[at]) + (block[i] >= edges[at + steps - 1]) * (steps - 1)
-                )
-        else:
-            for i in range(size):
-                at = first[cell[i]]
-                code = at
-                for step in range(steps):
-                    code += block[i] >= edges[at + step]
-                out[i] = code
+        _from_cells(block, cell, edges, first, steps, out)
+        special = 0
         for i in range(size):
-            if not np.isfinite(block[i]):
-                out[i] = missing if np.isnan(block[i]) else missing + 1
+            special += block[i] - block[i] != 0  # NaN and ±inf
+        if special:
+            for i in range(size):
+                if not np.isfinite(block[i]):
+                    out[i] = missing if np.isnan(block[i]) else missing + 1
+
+
+@_compiled
+def _from_cells(block, cell, edges, first, steps, out) -> None:  # type: ignore[no-untyped-def]
+    """Compare with the edges in the cell of a value: one mostly, two where a value has a bin."""
+    size = len(block)
+    if steps == 1:
+        for i in range(size):
+            at = first[cell[i]]
+            out[i] = at + (block[i] >= edges[at])
+    elif steps == 2:
+        for i in range(size):
+            at = first[cell[i]]
+            out[i] = at + (block[i] >= edges[at]) + (block[i] >= edges[at + 1])
+    else:
+        for i in range(size):
+            at = first[cell[i]]
+            code = at
+            for step in range(steps):
+                code += block[i] >= edges[at + step]
+            out[i] = code
 
 
 @_compiled
@@ -132,9 +147,9 @@ def _by_search(values, edges, missing, codes) -> None:  # type: ignore[no-untype
 
 
 @_compiled
-def _count(codes, group, slots, totals, at) -> None:  # type: ignore[no-untyped-def]
+def _count(codes, group, totals) -> None:  # type: ignore[no-untyped-def]
     for i in range(len(codes)):
-        totals[slots[group[i]], at + codes[i]] += 1
+        totals[group[i], codes[i]] += 1
 
 
 @_compiled
