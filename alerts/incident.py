@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -35,7 +36,7 @@ class IncidentStream:
     label: str
     joined: datetime  # end of the window in which it joined
 
-    @property
+    @cached_property
     def key(self) -> StreamKey:
         return StreamKey(rule=self.rule, column=self.column, cohort=self.cohort)
 

@@ -285,10 +285,10 @@ def _read_names(columns: dict[str, Any]) -> dict[str, Names]:
     for column, of in columns.items():
         old = "sampled" not in of or not isinstance(of["sampled"], bool)
         rows = of if old else of["rows"]
-        found[column] = Names(
-            rows={_text(name): int(count) for name, count in rows.items()},
-            sampled=len(rows) >= MAX_NAMES if old else of["sampled"],
-        )
+        if not {int}.issuperset(map(type, rows.values())):
+            raise TypeError("rows that are no numbers")
+        sampled = len(rows) >= MAX_NAMES if old else of["sampled"]
+        found[column] = Names(rows=rows, sampled=sampled)
     return found
 
 

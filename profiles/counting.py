@@ -34,7 +34,15 @@ from profiles.profile import (
     nothing,
     others_of,
 )
-from profiles.values import PRESENT, Entries, ValueType, entries, floats, labels, type_of
+from profiles.values import (
+    PRESENT,
+    Entries,
+    ValueType,
+    entries,
+    floats_where_they_lie,
+    labels,
+    type_of,
+)
 from profiles.windows import Window
 
 Codes = npt.NDArray[np.uint16]
@@ -127,8 +135,10 @@ class _Tally:
         for at, (name, grid) in zip(self._at, self._plan.grids.items(), strict=True):
             array = column_of(batch, name)
             if isinstance(grid, NumericGrid):
-                values, mismatch = floats(array)
+                values, absent, mismatch = floats_where_they_lie(array)
                 codes = do.bins(values, grid.cells, grid.missing)
+                if absent is not None:
+                    np.copyto(codes, grid.missing, where=absent)
                 if mismatch is not None:
                     codes[mismatch] = grid.mismatch
                 for rows in placed:

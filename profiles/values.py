@@ -95,19 +95,29 @@ def floats(array: pa.Array) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.boo
 
     Truth values and text are such mismatches, never coerced. None where there are none.
     """
+    values, absent, mismatch = floats_where_they_lie(array)
+    return values if absent is None else np.where(absent, np.nan, values), mismatch
+
+
+def floats_where_they_lie(
+    array: pa.Array,
+) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.bool_] | None, npt.NDArray[np.bool_] | None]:
+    """Read a column as numbers [n] without copying it; say which rows are null, and which none.
+
+    Where a row is null its number may be any; NaN stands for itself.
+    """
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if pa.types.is_union(array.type):
         read = _union_numbers(array)
         values = np.where(read.mark == MISSING, np.nan, read.values)
         values[read.mark == NON_FINITE] = np.inf
-        return values, read.mark == MISMATCH
+        return values, None, read.mark == MISMATCH
     if type_of(array.type) != "number":
-        return np.full(len(array), np.nan), None if not len(array) else ~missing(array)
+        return np.full(len(array), np.nan), None, None if not len(array) else ~missing(array)
     if array.type != pa.float64():
         array = array.cast(pa.float64(), safe=False)
-    values = values_of(array, np.float64)
-    return np.where(missing(array), np.nan, values) if array.null_count else values, None
+    return values_of(array, np.float64), missing(array) if array.null_count else None, None
 
 
 def numbers(array: pa.Array) -> Numbers:

@@ -241,6 +241,17 @@ class Model(Strict):
         version = None if is_cohort else self.log.version
         return tuple(name for name in (self.log.time, self.log.id, version) if name)
 
+    @property
+    def unread(self) -> frozenset[str]:
+        """Plain columns that nobody asks for, which need not be read."""
+        used = {self.log.time, self.log.id, self.log.payload, self.log.version}
+        if self.prediction is not None:
+            used.add(self.prediction.score)
+        for cohort in self.cohorts:
+            used.update(cohort)
+        ignored = {name for name, column in self.columns.items() if column.kind == "ignore"}
+        return frozenset(ignored - used)
+
     def role(self, column: str) -> Literal["prediction", "feature", "context"]:
         """Return what a column is to the model; a derived one is what its own column is."""
         if self.prediction is not None and column == self.prediction.score:

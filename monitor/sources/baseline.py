@@ -64,16 +64,18 @@ def open_baseline(model: config.Model) -> BaselineSource:
         If the table, the file or the log cannot be read.
     """
     baseline = model.baseline
+    used = {model.log.time, baseline.payload}  # ages are counted against the time
+    skip = model.unread.union(model.apart) - used
     if baseline.table is not None:
-        return BaselineSource(_Table(model, baseline.table))
+        return BaselineSource(_Table(model, baseline.table, skip))
     if baseline.file is not None:
-        return BaselineSource(FileReader(baseline.file, payload=baseline.payload))
+        return BaselineSource(FileReader(baseline.file, payload=baseline.payload, skip=skip))
     assert baseline.range is not None
     return BaselineSource(_Range(model, baseline.range))
 
 
 class _Table:
-    def __init__(self, model: config.Model, name: str) -> None:
+    def __init__(self, model: config.Model, name: str, skip: frozenset[str]) -> None:
         database = connect(model.source)
         if isinstance(database, Files):
             raise SourceError("files have no table; give the baseline as a file or a range")
@@ -87,7 +89,7 @@ class _Table:
         payload = model.baseline.payload
         if payload is None and model.log.payload is not None and model.log.payload in table.types:
             payload = model.log.payload
-        self._reader = TableReader(self._database, table, payload=payload)
+        self._reader = TableReader(self._database, table, payload=payload, skip=skip)
 
     def batches(self) -> Iterator[Batch]:
         return self._reader.all_rows()

@@ -64,17 +64,20 @@ def rows_of(batch: pa.RecordBatch, payload: str | None) -> Rows:
 
 
 class FileReader:
-    """Reads a baseline's file in batches."""
+    """Reads a baseline's file in batches, without the columns to skip."""
 
-    def __init__(self, path: Path, *, payload: str | None = None) -> None:
+    def __init__(
+        self, path: Path, *, payload: str | None = None, skip: frozenset[str] = frozenset()
+    ) -> None:
         if not path.is_file():
             raise missing_file(path, what="baseline file")
         self._path = path
         self._payload = payload
+        self._skip = skip
 
     def batches(self) -> Iterator[Batch]:
         try:
-            part = open_part(self._path)
+            part = open_part(self._path, skip=self._skip)
         except Unfinished as why:
             kind = "Parquet" if self._path.suffix in PARQUET else "CSV"
             raise SourceError(f"file {self._path} cannot be read as {kind}: it {why}") from None

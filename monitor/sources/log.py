@@ -82,7 +82,7 @@ class LogSource:
         return self._opened
 
     def _reader_of(self, origin: Origin) -> Reader:
-        columns, skip = self._model.log, _ignored(self._model)
+        columns, skip = self._model.log, self._model.unread
         if isinstance(origin, Files):
             return FileLog(origin.pattern, columns, skip=skip)
         assert columns.table is not None
@@ -211,17 +211,6 @@ def open_log(model: config.Model) -> LogSource:
 def declared(table: Table) -> tuple[SourceColumn, ...]:
     """Return a table's own columns in their order."""
     return tuple(SourceColumn(name=name, type=_type(of)) for name, of in table.types.items())
-
-
-def _ignored(model: config.Model) -> frozenset[str]:
-    """Return the plain columns that nobody asks for, which need not be read."""
-    used = {model.log.time, model.log.id, model.log.payload, model.log.version}
-    if model.prediction is not None:
-        used.add(model.prediction.score)
-    for cohort in model.cohorts:
-        used.update(cohort)
-    ignored = {name for name, column in model.columns.items() if column.kind == "ignore"}
-    return frozenset(ignored - used)
 
 
 def _type(of: object) -> str:
