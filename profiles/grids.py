@@ -19,9 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from profiles.errors import InvalidGrid
-from profiles.kernel import kernel
 from profiles.kernel.cells import Cells, cells
-from profiles.ranks import distinct, ranked
 from profiles.values import PRESENT, Labels, Numbers, ValueType
 
 Floats = npt.NDArray[np.float64]
@@ -246,18 +244,21 @@ def numeric_grid(columns: Sequence[Numbers]) -> NumericGrid:
         If no row holds a finite number.
     """
     finite = [column.values[column.mark == PRESENT] for column in columns]
-    values = np.concatenate(finite or [np.zeros(0)]) + 0.0  # −0.0 and 0.0 are one value
+    values = np.concatenate(finite or [np.zeros(0)])
     n = len(values)
     if n == 0:
         raise InvalidGrid("no row of the baseline holds a finite number, nothing to bin")
+    values += 0.0  # −0.0 and 0.0 are one value
+    values.sort()
     shares = np.concatenate((np.arange(EQUAL_MASS) / EQUAL_MASS, [0.1, 0.9, 1.0]))
     ranks = np.maximum(np.ceil(shares * n - 1e-9).astype(np.int64), 1) - 1
-    (*quantiles, low, high, largest), heavy = ranked(values, ranks, HEAVY * n)
-    few = distinct(values, EXACT)
-    atoms = heavy if few is None else few
+    *quantiles, low, high, largest = values[ranks]
+    first = np.concatenate(([True], values[1:] != values[:-1]))
+    few = np.count_nonzero(first) <= EXACT
+    atoms = values[first] if few else _heavy(values, HEAVY * n)
     ends = _after(np.array([largest]))
     edges = np.concatenate((atoms, _after(atoms), _tails(quantiles[0], low, high, largest)))
-    if few is None:
+    if not few:
         edges = np.concatenate((edges, quantiles, ends))
     edges = np.unique(edges[np.isfinite(edges)]) + 0.0  # no edge is −0.0, not every store keeps it
     weight, centres = _centres(edges, values)
@@ -323,17 +324,25 @@ def _tails(smallest: float, low: float, high: float, largest: float) -> Floats:
         return np.concatenate((smallest - steps, _after(np.array([largest])) + steps))
 
 
-def _centres(edges: Floats, values: Floats) -> tuple[Ints, Floats]:
+def _heavy(ordered: Floats, times: float) -> Floats:
+    """Return the values that occur at least so many times."""
+    after = max(int(np.ceil(times)), 1) - 1
+    ends = ordered[after:]
+    return np.unique(ends[ends == ordered[: len(ends)]])
+
+
+def _centres(edges: Floats, ordered: Floats) -> tuple[Ints, Floats]:
     """Return the baseline's rows in each bin, and their mean; the midpoint where it has none."""
-    codes = kernel().bins(values, cells(edges), len(edges) + 1)
-    weight = np.bincount(codes, minlength=len(edges) + 1).astype(np.int64)
+    first = np.concatenate(([0], np.searchsorted(ordered, edges)))
+    weight = np.diff(first, append=len(ordered))
     # divided first: the sum of large values may pass the largest float
-    mean: npt.NDArray[Any] = np.bincount(
-        codes, weights=values / weight[codes], minlength=len(edges) + 1
-    )
+    parts = np.repeat(weight.astype(np.float64), weight)
+    np.divide(ordered, parts, out=parts)
     left = np.concatenate((edges[:1], edges))
     right = np.concatenate((edges, edges[-1:]))
-    mean = np.where(_single(edges), left, np.where(weight > 0, mean, left / 2 + right / 2))
+    mean = left / 2 + right / 2
+    mean[weight > 0] = np.add.reduceat(parts, first[weight > 0])
+    mean = np.where(_single(edges), left, mean)
     return weight, np.asarray(np.clip(mean, left, right) + 0.0, np.float64)
 
 

@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from profiles.buffers import truths_of, values_of
 from profiles.derived import DERIVED, PARTS, Derived, Recipe
 from profiles.derived.images import NEEDS_PILLOW, available, is_bytes, looks_like_images
 from profiles.derived.lists import is_list, length_of
@@ -115,7 +116,7 @@ def _text_kind(parts: Sequence[pa.Array]) -> Kind:
     n, distinct = int(rows.sum()), len(values)
     if 2 * rows[_lists(values)].sum() > n:
         return Kind(name="list", reason="lists, written as JSON")
-    if 2 * rows[read(values, TIME).mark == PRESENT].sum() > n:
+    if 2 * rows[_times(values)].sum() > n:
         return Kind(name="time", reason="times, written as text")
     counted = f"{distinct:,} value{'s' * (distinct != 1)}"
     if distinct <= MIN_TEXT_VALUES or distinct <= MAX_TEXT_SHARE * n:
@@ -130,8 +131,13 @@ def _lists(values: pa.Array) -> npt.NDArray[np.bool_]:
     begins = pc.starts_with(pc.ascii_ltrim_whitespace(values), "[")
     raw = values.filter(begins).slice(0, _LOOKED_AT).cast(pa.large_binary()).to_pylist()
     lists = sum(length_of(text) is not None for text in raw)
-    maybe: npt.NDArray[np.bool_] = begins.to_numpy(zero_copy_only=False)
-    return maybe if 2 * lists > len(raw) else np.zeros(len(values), bool)
+    return truths_of(begins) if 2 * lists > len(raw) else np.zeros(len(values), bool)
+
+
+def _times(values: pa.Array) -> npt.NDArray[np.bool_]:
+    """Tell which texts are times; none is looked at closely where none begins like a date."""
+    maybe = truths_of(pc.match_like(values, "____-__-__%"))
+    return read(values, TIME).mark == PRESENT if maybe.any() else maybe
 
 
 def _is_written(texts: pa.Array) -> bool:
@@ -143,7 +149,7 @@ def _is_written(texts: pa.Array) -> bool:
     measured = read(texts, TEXT).values
     length, words = measured[TEXT.parts.index("length")], measured[TEXT.parts.index("words")]
     several = np.mean(words > 1) > 0.5
-    scripted = np.mean(pc.binary_length(texts).to_numpy() > 2 * length) > 0.5
+    scripted = np.mean(values_of(pc.binary_length(texts), np.int64) > 2 * length) > 0.5
     shapes = len(pc.unique(pc.replace_substring_regex(texts, r"\d+", "0")))
     same_length = np.bincount(length.astype(np.int64)).max() > 0.9 * len(texts)
     return bool((several or scripted) and not same_length and 2 * shapes > len(texts))
@@ -199,4 +205,4 @@ def _texts(array: pa.Array) -> list[pa.Array]:
 def _distinct(texts: Sequence[pa.Array]) -> tuple[pa.Array, Ints]:
     """Return the different texts, and how many rows have each."""
     counts = pc.value_counts(pa.chunked_array(texts, pa.large_string()).drop_null())
-    return counts.field("values"), counts.field("counts").to_numpy()
+    return counts.field("values"), values_of(counts.field("counts"), np.int64)

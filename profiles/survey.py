@@ -6,15 +6,26 @@ from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from profiles.buffers import column_of
 from profiles.counting import cohort_rows
 from profiles.grids import MAX_CATEGORIES, MAX_KNOWN, category_rows
 from profiles.profile import MAX_KNOWN_GROUPS, Dimension, Group
-from profiles.values import Numbers, ValueType, floats, labels, numbers, type_of
+from profiles.values import (
+    PRESENT,
+    Entries,
+    Numbers,
+    ValueType,
+    entries,
+    floats,
+    labels,
+    numbers,
+    type_of,
+)
 
-SAMPLE = 1 << 17  # up to this many rows all are held, of more between this and twice as many
+SAMPLE = 1 << 16  # up to twice as many rows all are held, of more between this and twice as many
 _MOST_NAMES = 2 * (MAX_CATEGORIES + MAX_KNOWN)
 
 
@@ -43,7 +54,7 @@ class Survey:
         self._chance = 1.0
         self._rng = np.random.default_rng(0)
         self._extremes: dict[str, tuple[float, float]] = {}
-        self._names: dict[tuple[str, ValueType], Counter[str] | None] = {}
+        self._names: dict[tuple[str, ValueType], _Categories] = {}
         self._cohorts: dict[Dimension, Counter[Group]] = {d: Counter() for d in dimensions}
 
     @property
@@ -76,12 +87,14 @@ class Survey:
 
     def numbers(self, name: str) -> list[Numbers]:
         """Return a column of the sample as numbers, and with them the extremes of all rows."""
-        extremes = [numbers(pa.array(self._extremes[name]))] if name in self._extremes else []
-        return [*map(numbers, self.column(name)), *extremes]
+        ends = np.array(self._extremes.get(name, ()))
+        extremes = Numbers(values=ends, mark=np.full(len(ends), PRESENT, np.uint8))
+        return [*map(numbers, self.column(name)), extremes]
 
     def categories(self, name: str, of: ValueType) -> Mapping[str, int]:
         """Return the rows of each category: of all rows, or of the sample where they are many."""
-        rows = self._names.get((name, of))
+        found = self._names.get((name, of))
+        rows = found.rows() if found else None
         return rows or category_rows([labels(part, of) for part in self.column(name)])
 
     def cohorts(self) -> Mapping[Dimension, frozenset[Group]]:
@@ -93,7 +106,10 @@ class Survey:
         }
 
     def _thinned(self, batch: pa.RecordBatch, chance: float) -> pa.RecordBatch:
-        return batch.filter(pa.array(self._rng.random(batch.num_rows) < chance))
+        kept = np.packbits(self._rng.random(batch.num_rows) < chance, bitorder="little")
+        # laid out by hand, as `pa.array` imports pandas
+        mask = pa.Array.from_buffers(pa.bool_(), batch.num_rows, [None, pa.py_buffer(kept)])
+        return batch.filter(mask)
 
     def _note(self, batch: pa.RecordBatch) -> None:
         kinds: tuple[ValueType, ...] = ("number", "string", "boolean")
@@ -104,19 +120,60 @@ class Survey:
                 if of == "number":
                     self._note_extremes(name, array)
                 if of != "number" or name in self._coded:
-                    self._note_names(name, array, of)
+                    self._names.setdefault((name, of), _Categories()).add(array, of)
 
     def _note_extremes(self, name: str, array: pa.Array) -> None:
-        values, _ = floats(array)
-        values = values[np.isfinite(values)]
-        if len(values):
-            low, high = self._extremes.get(name, (np.inf, -np.inf))
-            self._extremes[name] = min(low, float(values.min())), max(high, float(values.max()))
+        values, mismatch = floats(array)
+        if mismatch is not None:
+            values = values[~mismatch]
+        low, high = _extremes(values)
+        if not np.isfinite((low, high)).all():
+            low, high = _extremes(values[np.isfinite(values)])
+        if low <= high:
+            known = self._extremes.get(name, (low, high))
+            self._extremes[name] = min(low, known[0]), max(high, known[1])
 
-    def _note_names(self, name: str, array: pa.Array, of: ValueType) -> None:
-        known = self._names.setdefault((name, of), Counter())
-        if known is None:  # too many before
+
+class _Categories:
+    """The rows of each category of one column, until there are too many."""
+
+    def __init__(self) -> None:
+        self._rows: dict[str, int] | None = {}
+        self._last: Entries | None = None  # batches of a file mostly share their dictionary
+        self._counts = np.zeros(0, np.int64)  # of its entries, not among the rows yet
+
+    def add(self, array: pa.Array, of: ValueType) -> None:
+        if self._rows is None:
             return
-        known.update(category_rows([labels(array, of)]))
-        if len(known) > _MOST_NAMES:
-            self._names[name, of] = None
+        read = entries(array, of, self._last)
+        if read is None:  # mixed
+            self._join(category_rows([labels(array, of)]).items())
+            return
+        if self._last is None or read.names is not self._last.names:
+            self.rows()
+            self._counts = np.zeros(len(read.names), np.int64)
+        self._last = read
+        self._counts += np.bincount(read.index, minlength=len(read.names))
+
+    def rows(self) -> Mapping[str, int] | None:
+        """Return the rows of each category; None where they are too many."""
+        if self._last is not None:
+            self._join(zip(self._last.names, self._counts.tolist(), strict=True))
+            self._counts[:] = 0
+        return self._rows
+
+    def _join(self, counted: Iterable[tuple[str | None, int]]) -> None:
+        rows = self._rows
+        if rows is None:
+            return
+        for name, count in counted:
+            if count and name is not None:
+                rows[name] = rows.get(name, 0) + count
+        if len(rows) > _MOST_NAMES:
+            self._rows = None
+
+
+def _extremes(values: npt.NDArray[np.float64]) -> tuple[float, float]:
+    """Return the smallest and the largest value past NaN; where there is none, inf and −inf."""
+    low = np.fmin.reduce(values, initial=np.inf)
+    return float(low), float(np.fmax.reduce(values, initial=-np.inf))

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pytest
 from hypothesis import given, settings
@@ -62,6 +63,18 @@ def test_the_order_and_batches_of_a_baseline_do_not_change_its_grid(base: list[f
     assert numeric_grid(batches).id == grid_of(base).id
 
 
+def test_the_order_of_many_rows_does_not_change_the_grid_to_the_last_bit() -> None:
+    shuffled = np.random.default_rng(5).permutation(NORMAL)
+    assert grid_of(shuffled).id == grid_of(NORMAL).id
+
+
+def test_a_bin_is_worth_the_mean_of_its_rows() -> None:
+    grid = grid_of(NORMAL)
+    bins = grid.codes(read(NORMAL))
+    for place in np.unique(bins).tolist():
+        assert grid.centres[place] == pytest.approx(NORMAL[bins == place].mean(), rel=1e-12)
+
+
 @FEW
 @given(COLUMN)
 def test_a_numeric_grid_survives_json(base: list[float]) -> None:
@@ -108,6 +121,34 @@ def test_a_heavy_value_within_a_continuous_column_is_a_bin_of_its_own() -> None:
     assert grid.centres[place] == spike
     light = grid_of(np.concatenate((NORMAL, np.full(10, spike))))
     assert not light.single[light.codes(read([spike]))].any()
+
+
+SPREAD = np.random.default_rng(7).normal(size=8_000)
+PART = np.random.default_rng(8).random(8_000)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        np.where(PART < 0.6, 0.0, SPREAD),
+        np.where(PART < 0.003, SPREAD[0], SPREAD),  # about as often as is heavy
+        np.where(PART < 0.3, 1.0, np.where(PART < 0.5, np.nextafter(1.0, 2.0), SPREAD)),
+        np.round(SPREAD, 2),
+        1e9 + SPREAD * 1e-4,
+        np.where(np.arange(8_000) % 997 == 5, 1e300, SPREAD),
+        np.concatenate((SPREAD[:7_980], np.full(20, 7.0))),  # 1/400 to the row
+        np.concatenate((SPREAD[:7_981], np.full(19, 7.0))),
+    ],
+)
+def test_all_values_that_are_heavy_and_no_others_are_bins_of_their_own(
+    values: npt.NDArray[np.float64],
+) -> None:
+    grid = grid_of(values)
+    different, times = np.unique(values, return_counts=True)
+    heavy = different[times >= HEAVY * len(values)]
+    assert grid.single[grid.codes(read(heavy))].all()
+    light = different[times < HEAVY * len(values)]
+    assert not grid.single[grid.codes(read(light))].any()
 
 
 def test_deciles_and_percentiles_are_edges() -> None:

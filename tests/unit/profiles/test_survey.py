@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 import numpy as np
@@ -12,6 +13,8 @@ from profiles import survey
 from profiles.baseline import accept
 from profiles.grids import CategoricalGrid, NumericGrid
 from profiles.survey import Survey
+from profiles.values import PRESENT
+from tests.support.profiles import union
 
 STEP = 1_000
 
@@ -96,3 +99,54 @@ def test_every_row_is_as_likely_to_be_held() -> None:
     assert 3_000 < len(held) <= 8_000
     quarters = np.bincount(where // 16_000, minlength=4) / len(where)
     assert quarters == pytest.approx([0.25] * 4, abs=0.03)
+
+
+def coded(batch: int) -> pa.DictionaryArray:
+    """A column in a dictionary that changes every third batch and holds null, and a value twice."""
+    first = "abc"[batch // 3 % 3]
+    rng = np.random.default_rng(batch)
+    index = pa.array(rng.integers(0, 5, STEP), pa.int32(), mask=rng.random(STEP) < 0.1)
+    return pa.DictionaryArray.from_arrays(index, pa.array([first, "d", None, first, "e"]))
+
+
+@pytest.mark.usefixtures("few")
+def test_coded_text_is_what_the_same_text_is_uncoded() -> None:
+    columns = [coded(batch) for batch in range(20)]
+    plain = [column.dictionary_decode() for column in columns]
+    seen = Survey()
+    for column in columns:
+        seen.add(pa.record_batch({"c": column}))
+    assert not seen.whole
+    texts = [text for column in plain for text in column.to_pylist() if text is not None]
+    assert seen.categories("c", "string") == Counter(texts)
+    one, other = (
+        accept([pa.record_batch({"c": column}) for column in part]) for part in (columns, plain)
+    )
+    assert one.kinds == other.kinds
+    assert one.plan.grids["c"].id == other.plan.grids["c"].id
+    assert (one.profiles[0].columns["c"].counts == other.profiles[0].columns["c"].counts).all()
+
+
+@pytest.mark.usefixtures("few")
+def test_what_is_no_number_is_no_extreme() -> None:
+    strange = pa.record_batch({"x": union([5.0, "text", None, 7.0]), "y": [np.inf, np.nan, 3, 4]})
+    plain = pa.record_batch({"x": np.full(STEP, 6.0), "y": np.full(STEP, np.nan)})
+    seen = Survey()
+    for batch in (strange, *[plain] * 20, strange):
+        seen.add(batch)
+    for name, ends in (("x", [5.0, 7.0]), ("y", [3.0, 4.0])):
+        extremes = seen.numbers(name)[-1]
+        assert extremes.values.tolist() == ends
+        assert (extremes.mark == PRESENT).all()
+
+
+@pytest.mark.usefixtures("few")
+def test_of_too_many_categories_those_of_the_sample_are_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(survey, "_MOST_NAMES", 2_000)
+    seen = Survey()
+    for start in range(0, 20_000, STEP):
+        seen.add(pa.record_batch({"c": [f"id {k}" for k in range(start, start + STEP)]}))
+    held = sum(batch.num_rows for batch in seen.sample)
+    assert sum(seen.categories("c", "string").values()) == held < 20_000
