@@ -17,12 +17,14 @@ import numpy as np
 from sqlalchemy import Engine
 
 from alerts.incident import Incident
+from monitor.calibration import Calibration
 from monitor.config import Config
 from monitor.errors import ConfigError, StoreError
 from monitor.store import baselines, results
 from monitor.store.queries import ModelStatus
 from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
+from profiles.detection.walk import Stream
 from profiles.grids import Grid, NumericGrid
 from profiles.profile import Dimension, Group, Profile, merge
 from profiles.resolution import ks_shortfall
@@ -78,6 +80,63 @@ def incident_record(incident: Incident) -> dict[str, Any]:
             }
             for stream in incident.streams
         ],
+    }
+
+
+def calibration_record(found: Calibration) -> dict[str, Any]:
+    """Write what `monitor calibrate` found; `a_month` is null while nothing could have paged."""
+    low, high = found.between or (None, None)
+    return {
+        "model": found.model,
+        "budget": found.budget,
+        "first": found.first.isoformat(),
+        "days": found.days,
+        "judged_days": found.judged,
+        "opens_after": found.opens_after,
+        "lanes": [
+            {
+                "name": lane.name,
+                "hours": [scale.hours for scale in lane.scales],
+                "unit_days": lane.days,
+                "beside": lane.beside,
+                "most": lane.most,
+                "a_month": lane.a_month,
+            }
+            for lane in found.lanes
+        ],
+        "a_month": found.a_month,
+        "low": low,
+        "high": high,
+        "holds": found.holds,
+        "open_days": found.open_days,
+        "pages": [
+            {
+                "first": page.first.isoformat(),
+                "last": page.last.isoformat(),
+                "lane": page.lane,
+                "streams": [
+                    {
+                        **_stream_record(of.stream, of.hours),
+                        "height": of.height,
+                        "effect": of.effect,
+                    }
+                    for of in page.moved
+                ],
+            }
+            for page in found.pages
+        ],
+        "visible": [
+            {**_stream_record(of.stream, of.hours), "effect": of.effect} for of in found.sights
+        ],
+    }
+
+
+def _stream_record(stream: Stream, hours: int) -> dict[str, Any]:
+    return {
+        "column": stream.column,
+        "kind": stream.kind,
+        "cohort": dict(zip(stream.dimension, stream.group, strict=True)),
+        "hours": hours,
     }
 
 

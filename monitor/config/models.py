@@ -93,6 +93,8 @@ def _as_list(of: str) -> Callable[[object], object]:
     return check
 
 
+_WEEKS_OF_MONTH = 365.25 / 12 / 7
+
 Width = Annotated[timedelta, BeforeValidator(_width)]
 Wait = Annotated[timedelta, BeforeValidator(_wait)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -297,7 +299,23 @@ class Slack(Strict):
 Route = Annotated[Webhook | Slack, Field(discriminator="kind")]
 
 
+def _rate(value: object) -> object:
+    """Read a number of times a month, such as ``1 per month``."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        number, per, unit = [*value.split(maxsplit=2), "", ""][:3]
+        days = {"month": 1.0, "week": _WEEKS_OF_MONTH, "year": 1 / 12}.get(unit)
+        if per == "per" and days is not None:
+            with suppress(ValueError):
+                return float(number) * days
+    raise ValueError("it is no rate; write it like 1 per month, 0.5 per week or 4 per year")
+
+
 class Alerts(Strict):
+    budget: Annotated[float, BeforeValidator(_rate), Field(gt=0, le=100, allow_inf_nan=False)] = (
+        1.0  # false incidents a month that a model may open
+    )
     rules: tuple[Rule, ...] = ()
     routes: tuple[Route, ...] = ()
 
