@@ -3,43 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from itertools import count
 
-import numpy as np
 from sqlalchemy import Engine
 
-from monitor.config import Config, Model
-from monitor.history import Past, counts_of, past_of, rows_of
+from monitor.config import Config
+from monitor.history import clock_of, days_of, past_of, watch_of
 from profiles.detection.lanes import MONTH, Lane, lanes
 from profiles.detection.scores import FIRST_SCORED
-from profiles.detection.streams import column_scores, volume_scores
-from profiles.detection.walk import (
-    Alert,
-    Scored,
-    Stream,
-    cells_of,
-    highest_of,
-    judge,
-    rate_between,
-    spells,
-    walk,
-)
+from profiles.detection.watch import Odd, Stream, Verdict, rate_between, spells
 
-ROWS = "rows"  # what stands for a column where the rows themselves are watched
 MOST_TOLD = 5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Moved:
-    """A stream of a page, on its first day: how odd it was, and how far it had moved."""
-
-    stream: Stream
-    hours: int
-    height: float
-    effect: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +25,7 @@ class Page:
     first: date
     last: date
     lane: str
-    moved: tuple[Moved, ...]  # oddest first
+    moved: tuple[Odd, ...]  # on the first day, oddest first
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,8 +45,6 @@ class Calibration:
     ----------
     lanes : tuple of Lane
         As today's history allows; empty while it is too short.
-    stored : int
-        Days that have scores of all scales.
     judged : int
         Days that could page.
     pages : tuple of Page
@@ -83,7 +57,6 @@ class Calibration:
     budget: float
     first: date
     days: int
-    stored: int
     lanes: tuple[Lane, ...]
     judged: int
     pages: tuple[Page, ...]
@@ -123,69 +96,37 @@ def calibrate(
     ConfigError
         If a day is no whole number of the model's windows.
     """
-    past = past_of(engine, config, name, until=until)
-    cells = list(_cells(engine, config.models[name], past))
-    budget = config.alerts.budget
-    alerts = list(walk(cells, budget=budget))
-    found = spells([alert.day for alert in alerts])
-    judged = [d for d in range(FIRST_SCORED, past.days) if lanes(d - FIRST_SCORED, budget)]
+    clock = clock_of(config, name)
+    past = past_of(engine, name, until=until)
+    first = clock.monday(past.span.start)
+    watch = watch_of(config, name, past.baseline, day=first, steps=clock.steps)
+    alerts: dict[int, Verdict] = {}
+    judged, step = 0, 0
+    for day, step in days_of(engine, past, clock, watch):
+        verdicts = watch.verdicts(step)
+        judged += bool(verdicts)
+        alerting = [verdict for verdict in verdicts if verdict.alerts]
+        if alerting:
+            alerts[day] = max(alerting, key=lambda of: of.odd[0].height / of.bar)
     return Calibration(
         model=name,
-        budget=budget,
-        first=past.first,
-        days=past.days,
-        stored=max(0, past.days - FIRST_SCORED),
-        lanes=lanes(max(0, past.days - FIRST_SCORED), budget),
-        judged=len(judged),
-        pages=tuple(_page(past, cells, alerts, spell) for spell in found),
-        open_days=len({alert.day for alert in alerts}),
-        sights=tuple(_sights(cells, past.days - 1, budget)),
-    )
-
-
-def _cells(engine: Engine, model: Model, past: Past) -> Iterator[Scored]:
-    seen, rows = rows_of(engine, past)
-    yield from cells_of(ROWS, volume_scores(rows, seen), past.groups)
-    del rows
-    for column, counts in counts_of(engine, past, list(past.watched)):
-        found, _ = column_scores(counts, past.watched[column])
-        if model.role(column) == "context":
-            found = [of for of in found if of.kind == "faults"]
-        yield from cells_of(column, found, past.groups_of(column))
-
-
-def _sights(cells: list[Scored], day: int, budget: float) -> Iterator[Sight]:
-    """Yield what can be seen on the last day."""
-    highest = highest_of(cells)
-    for lane in lanes(max(0, day - FIRST_SCORED), budget):
-        found = judge(cells, highest, day, lane)
-        for at, needed in zip(found.cells, found.needed.tolist(), strict=True):
-            cell = cells[at]
-            effects = cell.days.visible(needed).tolist()
-            for stream, effect in zip(cell.streams, effects, strict=True):
-                known = None if math.isnan(effect) else effect
-                yield Sight(stream=stream, hours=cell.scale.hours, effect=known)
-
-
-def _page(past: Past, cells: list[Scored], alerts: list[Alert], spell: tuple[int, int]) -> Page:
-    first, last = spell
-    opening = min((a for a in alerts if a.day == first), key=lambda a: (a.rank, a.lane.name))
-    order = np.argsort(-opening.heights, kind="stable")[:MOST_TOLD].tolist()
-    return Page(
-        first=past.first + timedelta(days=first),
-        last=past.first + timedelta(days=last),
-        lane=opening.lane.name,
-        moved=tuple(
-            _moved(cells[opening.cells[at]], first, float(opening.heights[at])) for at in order
+        budget=config.alerts.budget,
+        first=clock.date(first),
+        days=watch.day + 1 - first,
+        lanes=watch.lanes(),
+        judged=judged,
+        pages=tuple(
+            Page(
+                first=clock.date(start),
+                last=clock.date(end),
+                lane=alerts[start].lane.name,
+                moved=alerts[start].odd[:MOST_TOLD],
+            )
+            for start, end in spells(list(alerts))
         ),
-    )
-
-
-def _moved(cell: Scored, day: int, height: float) -> Moved:
-    at = int(cell.days.scores[:, day].argmax())
-    return Moved(
-        stream=cell.streams[at],
-        hours=cell.scale.hours,
-        height=height,
-        effect=float(cell.days.effects[at, day]),
+        open_days=len(alerts),
+        sights=tuple(
+            Sight(stream=stream, hours=scale.hours, effect=None if math.isnan(least) else least)
+            for stream, scale, least in watch.sights(step)
+        ),
     )

@@ -24,7 +24,7 @@ from monitor.store import baselines, results
 from monitor.store.queries import ModelStatus
 from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
-from profiles.detection.walk import Stream
+from profiles.detection.watch import Stream
 from profiles.grids import Grid, NumericGrid
 from profiles.profile import Dimension, Group, Profile, merge
 from profiles.resolution import ks_shortfall
@@ -116,7 +116,7 @@ def calibration_record(found: Calibration) -> dict[str, Any]:
                 "lane": page.lane,
                 "streams": [
                     {
-                        **_stream_record(of.stream, of.hours),
+                        **_stream_record(of.stream, of.scale.hours),
                         "height": of.height,
                         "effect": of.effect,
                     }

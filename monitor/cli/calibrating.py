@@ -13,10 +13,12 @@ from rich.table import Table
 from monitor.cli.options import ConfigPath, Json, ModelName, To, moment, one_model
 
 if TYPE_CHECKING:
-    from monitor.calibration import Calibration, Moved, Page
+    from monitor.calibration import Calibration, Page
+    from profiles.detection.watch import Odd
 
 _KINDS = {
     "body": "",
+    "level": ", its level",
     "beyond": ", values not in the baseline",
     "faults": ", missing or wrong",
     "volume": "",
@@ -94,9 +96,9 @@ def _page(page: Page) -> str:
     return f"{span}: {'; '.join(map(_moved, page.moved[:3]))}"
 
 
-def _moved(of: Moved) -> str:
+def _moved(of: Odd) -> str:
     where = " × ".join(of.stream.group) or "everybody"
-    return f"{of.stream.column}{_KINDS[of.stream.kind]} in {where} ({of.hours} h)"
+    return f"{of.stream.column}{_KINDS[of.stream.kind]} in {where} ({of.scale.hours} h)"
 
 
 def _sights(found: Calibration) -> Table:

@@ -17,14 +17,17 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from profiles.detection.scores import FAST, LEAST_SCORE, SLOW, Scale
+from profiles.detection.column import Kind
+from profiles.detection.scores import FAST, SLOW, Scale
 
 Doubles = npt.NDArray[np.float64]
 
 MONTH = 365.25 / 12  # days
-_SPREAD = 0.3  # at least; of cells whose past days are all alike
-_DAYS, _WEEKS = 0.65, 0.35  # shares of the budget
-_THIRD = 2  # places below the largest, so that two odd days do not set a scale
+FAULTS: tuple[Kind, ...] = ("faults", "beyond", "volume")
+BODIES: tuple[Kind, ...] = ("body", "level")
+LEAST_UNIT = 2.5  # a score that is nothing unusual
+LEAST_UNITS = 4
+_QUICK = 0.31  # share of the budget of each of the two quick lanes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +37,7 @@ class Lane:
     Attributes
     ----------
     name : str
+    kinds : tuple of str
     scales : tuple of Scale
     days : int
         Of a unit: 1 or 7.
@@ -44,6 +48,7 @@ class Lane:
     """
 
     name: str
+    kinds: tuple[Kind, ...]
     scales: tuple[Scale, ...]
     days: int
     beside: int
@@ -58,6 +63,9 @@ class Lane:
 def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
     """Return the lanes that so many stored days allow, which together stay within a budget.
 
+    With few days there is one lane for all that shows within a day. With more there are three, so
+    that what is missing or too many does not hide a shift, nor a slow shift a quick one.
+
     Parameters
     ----------
     stored : int
@@ -65,24 +73,30 @@ def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
     budget : float
         False incidents a month.
     """
-    day = _lane("day", FAST, days=1, stored=stored, a_month=_DAYS * budget, enough=98)
-    week = _lane("week", SLOW, days=7, stored=stored // 7, a_month=_WEEKS * budget, enough=14)
-    if day is not None and week is not None:
-        return (day, week)
-    both = _lane("day", (*FAST, *SLOW), days=1, stored=stored, a_month=budget, enough=98)
-    return () if both is None else (both,)
+    weeks = stored // 7
+    wanted = (
+        _lane("faults", FAULTS, FAST, 1, stored, _QUICK * budget, 98),
+        _lane("shift", BODIES, FAST, 1, stored, _QUICK * budget, 98),
+        _lane("slow", (*FAULTS, *BODIES), SLOW, 7, weeks, (1 - 2 * _QUICK) * budget, 14),
+    )
+    found = tuple(lane for lane in wanted if lane is not None)
+    if len(found) == len(wanted):
+        return found
+    merged = _lane("day", (*FAULTS, *BODIES), FAST, 1, stored, budget, 98)
+    return () if merged is None else (merged,)
 
 
 def _lane(
-    name: str, scales: tuple[Scale, ...], *, days: int, stored: int, a_month: float, enough: int
-) -> Lane | None:
+    name: str, kinds: tuple[Kind, ...], scales: tuple[Scale, ...], days: int, stored: int,
+    a_month: float, enough: int,
+) -> Lane | None:  # fmt: skip
     """Return a lane beside as many units as there are, up to what is enough; None if too few."""
     share = a_month * days / MONTH
     beside = min(stored, max(enough, math.ceil(1 / share) - 1))
-    most = math.floor(share * (beside + 1) + 1e-9)
-    if most < 1:
+    most = min(beside, math.floor(share * (beside + 1) + 1e-9))
+    if most < 1 or beside < LEAST_UNITS:
         return None
-    return Lane(name=name, scales=scales, days=days, beside=beside, most=most)
+    return Lane(name=name, kinds=kinds, scales=scales, days=days, beside=beside, most=most)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,34 +106,42 @@ class Placed:
     Attributes
     ----------
     heights : float64 [cells]
-        Of the running unit, in spreads above the mean of all units.
+        Of the running unit, each cell over its own third largest.
     stored : float64 [N]
         The largest height of each stored unit.
-    mean, spread : float64 [cells]
-        In scores.
+    unit : float64 [cells]
+        The score that is a height of 1.
     """
 
     heights: Doubles
     stored: Doubles
-    mean: Doubles
-    spread: Doubles
+    unit: Doubles
+
+    def bar(self, most: int) -> float:
+        """Return the height above which the running unit is among the largest."""
+        return float(np.sort(self.stored)[-most])
 
 
-def place(units: Doubles) -> Placed:
-    """Bring the largest scores of units to one scale, all together.
+class Beside:
+    """The stored units that a running one is put beside.
 
-    A spread is half the way from the mean to the third largest, so that the two oddest units do not
-    set it.
+    All are brought to one scale together, the running one among them: what is judged alone would
+    stand out too often. A cell goes by its own third largest, so that the two oddest units do not
+    set its scale, and by no less than `LEAST_UNIT`.
 
     Parameters
     ----------
-    units : float64 [N + 1, cells]
-        The running one last.
+    units : float [N, cells]
+        Their largest scores.
     """
-    units = np.maximum(units, LEAST_SCORE)
-    mean = units.mean(axis=0)
-    at = max(0, len(units) - 1 - _THIRD)
-    third = np.partition(units, at, axis=0)[at]
-    spread = np.maximum(_SPREAD, (third - mean) / 2)
-    heights = (units - mean) / spread
-    return Placed(heights=heights[-1], stored=heights[:-1].max(axis=1), mean=mean, spread=spread)
+
+    def __init__(self, units: npt.NDArray[np.floating]) -> None:
+        self._units = units.astype(np.float64)
+        at = len(units) - np.minimum((2, 3), len(units))
+        self._second, self._third = np.partition(self._units, at, axis=0)[at]
+
+    def place(self, running: npt.NDArray[np.floating]) -> Placed:
+        """Put a running unit [cells] beside them."""
+        now = running.astype(np.float64)
+        unit = np.maximum(LEAST_UNIT, np.clip(now, self._third, self._second))
+        return Placed(heights=now / unit, stored=(self._units / unit).max(axis=1), unit=unit)

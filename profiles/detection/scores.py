@@ -1,8 +1,9 @@
 """How far the last hours of a stream are from what was expected, on a scale that all streams share.
 
-A score says by how many standard deviations a shift is larger than one that is tolerated. It means
-the same of few and many rows, of two places and of twenty, and of rows that come in clumps: how
-much a stream wanders by itself is taken from its past.
+A score says by how many standard deviations the square root of a distance is above what chance, the
+stream's own wander and a tolerated shift make of it. It means the same of few and many rows, of two
+places and of twenty, and of rows that come in clumps: how much a stream wanders by itself, and how
+alike it does so from day to day, is taken from its past.
 
 References
 ----------
@@ -15,8 +16,8 @@ References
 
 from __future__ import annotations
 
+from collections import deque
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,12 +25,14 @@ import numpy.typing as npt
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
-TOLERATED = 0.05  # Cohen's w of a shift that is none of our business
-MIN_ROWS = 10
-LEAST_SCORE = 1.0  # what is below it is not told apart
-_PAST = 56  # days of stored scores that show how much a stream wanders
+TOLERATED = 0.02  # Cohen's w of a shift that is none of our business
+_PAST = 182  # days of stored looks that show how much a stream wanders
 _OWN = 0.5  # what a cohort's own past weighs against that of its column
 _WARM = 28  # days of reference before the first score
+_LEAST_MEAN = 0.25
+_ONE_WAY = 0.36  # variance of √distance, over what wander adds to the distance, if it goes one way
+_BETWEEN = (0.03, 0.6)
+_PRIOR = 14  # days' worth of that
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -49,6 +52,11 @@ class Scale:
     stride: int
     lag: int
 
+    @property
+    def first_day(self) -> int:
+        """The first day that can be scored: half a reference is there."""
+        return _WARM + self.lag
+
     def steps(self, of_day: int) -> tuple[int, int] | None:
         """Return length and stride in the steps of a day; None where they are too coarse for it."""
         length, rest = divmod(self.hours * of_day, 24)
@@ -61,12 +69,12 @@ FAST = (
     Scale(hours=24, stride=3, lag=1),
 )
 SLOW = (Scale(hours=72, stride=12, lag=7), Scale(hours=168, stride=24, lag=7))
-FIRST_SCORED = _WARM + 7  # the first day with scores of all scales; a Monday
+FIRST_SCORED = max(scale.first_day for scale in (*FAST, *SLOW))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """What one scale sees of C streams at K looks.
+    """What one scale sees of C streams at the K looks of a day.
 
     Attributes
     ----------
@@ -75,159 +83,159 @@ class Looks:
     mean : float32 [C, K]
         Of the distance where rows are drawn one by one as expected.
     rows : float32 [C, K]
-        What it is taken from; 0 where nothing can be said.
-    of_day : int
-        Looks of a day.
+        What it is taken from.
+    stride : int
+        Steps between two looks: look k ends with step ``(k + 1) * stride - 1``.
     """
 
     distance: Floats
     mean: Floats
     rows: Floats
-    of_day: int
+    stride: int
 
 
-def look(
-    came: npt.NDArray[np.integer], expected: Floats, rows: Floats, scale: Scale, *, shape: bool
-) -> Looks | None:
-    """Compare counts with what was expected of them; None where steps are too coarse for a scale.
+def spread_out(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    """Return ``4 Σ (√O − √E)²`` over the places, and its mean where nothing has changed.
 
     Parameters
     ----------
-    came : int [C, D, H, P]
-        Rows in each place.
-    expected : float32 [C, D, H, P]
-    rows : float32 [C, D, H]
-    shape : bool
-        Whether `expected` adds to the rows that came, so that one place follows from the others.
+    came, expected : float32 [C, P, K]
+        Both add to the same rows, so one place follows from the others.
     """
-    steps = scale.steps(came.shape[2])
-    if steps is None:
-        return None
-    length, stride = steps
-    observed = _last(came.astype(np.float32), length, stride)
-    wanted = _last(expected, length, stride)
-    gap = np.sqrt(observed)
-    gap -= np.sqrt(wanted)
-    distance = 4 * np.einsum("...p,...p->...", gap, gap)
-    mean = np.minimum(np.float32(1), 4 * wanted)
-    if shape:
-        mean *= 1 - wanted / np.maximum(wanted.sum(-1, keepdims=True), np.float32(1e-9))
-    return Looks(
-        distance=distance,
-        mean=mean.sum(-1),
-        rows=_last(rows[..., None], length, stride)[..., 0],
-        of_day=came.shape[2] // stride,
-    )
+    gap = np.sqrt(came) - np.sqrt(expected)
+    mean = np.minimum(np.float32(1), 4 * expected)
+    mean *= 1 - expected / np.maximum(expected.sum(axis=1, keepdims=True), np.float32(1e-9))
+    return 4 * (gap * gap).sum(axis=1), np.maximum(mean.sum(axis=1), np.float32(_LEAST_MEAN))
 
 
-def scored(looks: Looks, wander: Doubles) -> Floats:
-    """Return the scores [C, K], −1 where nothing can be said.
+def alone(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    """Return the same of one place [C, K] by itself."""
+    gap = np.sqrt(came) - np.sqrt(expected)
+    return 4 * gap * gap, np.clip(4 * expected, np.float32(_LEAST_MEAN), np.float32(1))
+
+
+def level(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    """Return how far ordered places moved as a whole, and its mean where nothing has changed.
+
+    It is the square of the mean shift in ranks among the expected, over its variance.
 
     Parameters
     ----------
-    wander : float64 [C, D]
+    came, expected : float32 [C, P, K]
     """
-    each = np.repeat(wander, looks.of_day, axis=1).astype(np.float32)
-    design = _design(each, looks.rows, looks.mean)
-    tolerated = looks.mean + np.float32(TOLERATED**2) * looks.rows / design
-    found: Floats = np.sqrt(looks.distance / design) - np.sqrt(tolerated)
-    return np.where(looks.rows >= MIN_ROWS, found, np.float32(-1))
+    shares = expected / np.maximum(expected.sum(axis=1, keepdims=True), np.float32(1e-9))
+    ranks = np.cumsum(shares, axis=1) - shares / 2 - np.float32(0.5)
+    variance = (shares * ranks * ranks).sum(axis=1)
+    shift = (came * ranks).sum(axis=1)
+    distance = shift * shift / np.maximum(came.sum(axis=1) * variance, np.float32(1e-9))
+    return distance, np.ones_like(distance)
 
 
-def wander(looks: Looks, scale: Scale) -> Doubles:
-    """Return how much streams wander by themselves [C, D], from the weeks before each day's week.
+def last(values: Floats, length: int, stride: int) -> Floats:
+    """Sum the last `length` steps at every look of the last day [..., K].
 
-    The square of the shift that a stream of endless rows shows, in units of Cohen's w. That of a
-    cohort is drawn toward that of all cohorts. Everybody comes first.
+    Whole strides are added one after another, so a sum depends on its own steps only, to the bit.
+
+    Parameters
+    ----------
+    values : float32 [..., D, H]
+        Of the day and of those before it that looks reach back to.
     """
-    counts = looks.rows >= MIN_ROWS
-    counts[:, : (_WARM + scale.lag) * looks.of_day] = False
-    excess = _by_day(np.where(counts, looks.rows * (looks.distance - looks.mean), 0), looks.of_day)
-    weight = _by_day(np.where(counts, looks.rows * looks.rows, 0), looks.of_day)
-    found = np.zeros_like(excess)
-    for week in range(0, excess.shape[1], 7):
-        past = slice(max(0, week - _PAST), week)
-        above, below = excess[:, past].sum(axis=1), weight[:, past].sum(axis=1)
-        own = np.maximum(0, above / np.maximum(below, 1e-9))
-        if len(own) > 1:
-            column = max(0.0, float(above[1:].sum() / max(below[1:].sum(), 1e-9)))
-            own[1:] = _OWN * own[1:] + (1 - _OWN) * column
-        found[:, week : week + 7] = own[:, None]
+    looks = values.shape[-1] // stride
+    parts = values.reshape(*values.shape[:-2], -1, stride)
+    parts = parts[..., 0] if stride == 1 else parts.sum(axis=-1)
+    found: Floats = parts[..., -looks:].copy()
+    for back in range(1, length // stride):
+        first = parts.shape[-1] - looks - back
+        shifted = parts[..., max(0, first) : max(0, first + looks)]
+        found[..., looks - shifted.shape[-1] :] += shifted
     return found
 
 
-@dataclass(frozen=True, kw_only=True)
-class Days:
-    """The largest score of each day.
+class Wander:
+    """How much streams wander by themselves, from the weeks before a day's week.
+
+    Parameters
+    ----------
+    streams : int
+        Everybody first.
+    least : float
+        Rows under which nothing can be said.
 
     Attributes
     ----------
-    scores : float32 [C, D]
-        −1 where nothing can be said.
-    effects : float32 [C, D]
-        Cohen's w at that look, without what noise and the stream's own wander add.
-    usual : float64 [3, C]
-        Medians of the last four weeks: rows of a look, mean distance, wander.
+    shift : float64 [C]
+        The square of the shift that a stream of endless rows shows, in units of Cohen's w. That of
+        a cohort is drawn toward that of all cohorts.
+    spread : float64 [C]
+        The variance of √distance, over what wander adds to the distance.
     """
 
-    scores: Floats
-    effects: Floats
-    usual: Doubles
+    def __init__(self, streams: int, scale: Scale, *, least: float) -> None:
+        self.shift: Doubles = np.zeros(streams)
+        self.spread: Doubles = np.full(streams, _ONE_WAY)
+        self._scale, self._least, self._age = scale, least, 0
+        self._shifts = deque[Doubles](maxlen=_PAST)  # of each day: excess and weight [2, C]
+        self._spreads = deque[Doubles](maxlen=_PAST)  # of each day: variance and its cause [2, C]
 
-    def __getitem__(self, part: slice) -> Days:
-        """Take some of the streams."""
-        return Days(scores=self.scores[part], effects=self.effects[part], usual=self.usual[:, part])
+    def score(self, looks: Looks) -> Floats:
+        """Return the scores [C, K]; −1 where nothing can be said."""
+        if self._age < self._scale.first_day:
+            return np.full(looks.rows.shape, -1, np.float32)
+        drift = self.shift[:, None].astype(np.float32) * looks.rows
+        usual = looks.mean + drift
+        tolerated = np.sqrt(usual + np.float32(TOLERATED**2) * looks.rows)
+        deviation = np.sqrt(np.float32(0.5) + self.spread[:, None].astype(np.float32) * drift)
+        found = (np.sqrt(looks.distance) - tolerated) / deviation
+        return np.where(looks.rows >= self._least, found, np.float32(-1)).astype(np.float32)
 
-    def visible(self, score: float) -> Doubles:
-        """Return the smallest effect [C] that reaches a score; NaN where there are too few rows."""
-        rows, mean, own = self.usual
-        safe = np.maximum(rows, 1)
-        design = _design(own, rows, mean)
-        root = score + np.sqrt(mean + TOLERATED**2 * rows / design)
-        found = np.sqrt(np.maximum(0, (design * root**2 - mean) / safe - own))
-        return np.where(rows >= MIN_ROWS, found, np.nan)
+    def effect(self, looks: Looks) -> Doubles:
+        """Return Cohen's w [C, K] without what chance and the streams' own wander add to it."""
+        square = (looks.distance - looks.mean) / np.maximum(looks.rows, 1) - self.shift[:, None]
+        found: Doubles = np.sqrt(np.maximum(0.0, square))
+        return found
 
+    def visible(self, looks: Looks, score: float) -> Doubles:
+        """Return the smallest effect [C] that reaches a score at such rows; NaN if they are few."""
+        rows, mean = (np.median(of, axis=1).astype(np.float64) for of in (looks.rows, looks.mean))
+        drift = self.shift * rows
+        root = np.sqrt(mean + drift + TOLERATED**2 * rows)
+        root += score * np.sqrt(0.5 + self.spread * drift)
+        square = (root**2 - mean) / np.maximum(rows, 1) - self.shift
+        return np.where(rows >= self._least, np.sqrt(np.maximum(0, square)), np.nan)
 
-def daily(looks: Looks, scale: Scale) -> Days:
-    """Return the largest score of each day, and what was seen then."""
-    own = wander(looks, scale)
-    scores = _by_days(scored(looks, own), looks)
-    best = scores.argmax(axis=-1)[..., None]
-    distance, mean, rows, found = (
-        np.take_along_axis(of, best, -1)[..., 0]
-        for of in (*(_by_days(v, looks) for v in (looks.distance, looks.mean, looks.rows)), scores)
-    )
-    square = (distance - mean) / np.maximum(rows, np.float32(1)) - own
-    effects: Floats = np.sqrt(np.maximum(square, 0)).astype(np.float32)
-    young = slice(0, _WARM + scale.lag)
-    found[:, young], effects[:, young] = -1, 0
-    late = slice(-28 * looks.of_day, None)
-    usual = [np.median(looks.rows[:, late], axis=1), np.median(looks.mean[:, late], axis=1)]
-    return Days(scores=found, effects=effects, usual=np.array([*usual, own[:, -1]]))
+    def close(self, looks: Looks, day: int) -> None:
+        """End a day, of which these were the looks."""
+        counted = looks.rows >= self._least
+        rows = np.where(counted, looks.rows, np.float32(0)).astype(np.float64)
+        if self._age < self._scale.first_day:
+            rows[:] = 0
+        excess = rows * (looks.distance - looks.mean)
+        self._shifts.append(np.stack((excess.sum(axis=1), (rows * rows).sum(axis=1))))
+        drift = self.shift[:, None] * rows
+        if self._age < self._scale.first_day + _WARM:
+            drift[:] = 0
+        gap = np.sqrt(looks.distance) - np.sqrt(looks.mean + drift)
+        above = np.where(drift > 0, gap * gap - 0.5, 0)
+        self._spreads.append(np.stack((above.sum(axis=1), drift.sum(axis=1))))
+        self._age += 1
+        if (day + 1) % 7 == 0:
+            self.shift, self.spread = self._shift(), self._spread()
 
+    def _shift(self) -> Doubles:
+        excess, weight = np.sum(list(self._shifts), axis=0)
+        found: Doubles = np.maximum(0, excess / np.maximum(weight, 1e-9))
+        if len(found) > 1:
+            column = max(0.0, float(excess[1:].sum() / max(weight[1:].sum(), 1e-9)))
+            found[1:] = _OWN * found[1:] + (1 - _OWN) * column
+        return found
 
-def _by_days(values: Floats, looks: Looks) -> Floats:
-    return values.reshape(len(values), -1, looks.of_day)
-
-
-def _design(own: Any, rows: Any, mean: Any) -> Any:
-    """Return how many times more a stream varies than rows drawn one by one."""
-    return np.maximum(1, 1 + own * rows / np.maximum(mean, np.float32(0.25)))
-
-
-def _last(values: Floats, length: int, stride: int) -> Floats:
-    """Sum the last `length` steps of [C, D, H, P] at every look [C, K, P].
-
-    Whole strides are added one after another, so a sum depends on its own steps only, to the bit.
-    """
-    steps = values.reshape(len(values), -1, values.shape[-1])
-    parts = steps.reshape(len(steps), -1, stride, steps.shape[-1]).sum(axis=2)
-    found: Floats = parts.copy()
-    for back in range(1, length // stride):
-        found[:, back:] += parts[:, :-back]
-    return found
-
-
-def _by_day(values: npt.NDArray[np.floating], of_day: int) -> Doubles:
-    found: Doubles = values.reshape(len(values), -1, of_day).sum(axis=-1, dtype=np.float64)
-    return found
+    def _spread(self) -> Doubles:
+        """Return one figure for everybody and one for the cohorts, drawn toward the usual one."""
+        above, drift = np.sum(list(self._spreads), axis=0)
+        found = np.empty(len(above))
+        for part in (slice(0, 1), slice(1, None)):
+            cause = drift[part].sum()
+            prior = _PRIOR * cause / len(self._spreads) + 1e-9
+            found[part] = (above[part].sum() + _ONE_WAY * prior) / (cause + prior)
+        return np.clip(found, *_BETWEEN)

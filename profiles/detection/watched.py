@@ -29,15 +29,18 @@ class Watched:
     place : int [B]
         Of every bin of the grid.
     values : int
-        Places of values; they come first, and the last `beyond` of them hold what the baseline did
-        not: numbers out of its range, unseen categories. After them come *missing* and *wrong* (not
-        finite, or of another type).
-    beyond : int
+        Places of values; they come first. After them come *missing* and *wrong* (not finite, or of
+        another type).
+    beyond : tuple of int
+        Those that hold what the baseline did not: numbers out of its range, unseen categories.
+    ordered : bool
+        Whether the places of values stand in order.
     """
 
     place: Ints
     values: int
-    beyond: int
+    beyond: tuple[int, ...]
+    ordered: bool
 
     @property
     def places(self) -> int:
@@ -68,15 +71,15 @@ def watched(grid: Grid) -> Watched:
 def _of_numbers(grid: NumericGrid) -> Watched:
     inside = ~grid.outside
     _, coarse = np.unique(grid.coarse[inside], return_inverse=True)
-    held = int(coarse.max()) + 1
+    above = int(coarse.max()) + 2
     place = np.empty(grid.bins, np.int64)
-    place[: grid.values][inside] = coarse
+    place[: grid.values][inside] = coarse + 1
     first = int(np.flatnonzero(inside)[0])
-    place[:first] = held  # below what the baseline held
-    place[first : grid.values][~inside[first:]] = held + 1
-    place[grid.missing] = held + 2
-    place[[grid.non_finite, grid.mismatch]] = held + 3
-    return Watched(place=place, values=held + 2, beyond=2)
+    place[:first] = 0  # below what the baseline held
+    place[first : grid.values][~inside[first:]] = above
+    place[grid.missing] = above + 1
+    place[[grid.non_finite, grid.mismatch]] = above + 2
+    return Watched(place=place, values=above + 1, beyond=(0, above), ordered=True)
 
 
 def _of_categories(grid: CategoricalGrid) -> Watched:
@@ -86,4 +89,4 @@ def _of_categories(grid: CategoricalGrid) -> Watched:
     place[grid.unseen] = alone + 1
     place[grid.missing] = alone + 2
     place[grid.mismatch] = alone + 3
-    return Watched(place=place, values=alone + 2, beyond=1)
+    return Watched(place=place, values=alone + 2, beyond=(alone + 1,), ordered=False)
