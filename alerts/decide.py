@@ -137,11 +137,16 @@ def _advance(
     for of in seen.values():
         place = {key: at for at, key in enumerate(of.streams)}
         judged, beyond = of.judged, of.beyond
-        for key in watched & place.keys():
-            at = place[key]
-            if judged[at] and not beyond[at]:
+        for key in (key for key in watched if key.rule == of.rule.name):
+            at = place.get(key)
+            if at is None:
+                quiet = True if of.complete else None
+            elif judged[at] and not beyond[at]:
+                quiet = bool(of.value[at] < QUIET_RATIO * of.rule.threshold)
+            else:
+                quiet = None
+            if quiet is not None:
                 before = streaks.get(key, Streak())
-                quiet = of.value[at] < QUIET_RATIO * of.rule.threshold
                 streaks[key] = Streak(quiet=before.quiet + 1 if quiet else 0)
         for at in np.flatnonzero(beyond).tolist():
             before = streaks.get(of.streams[at], Streak())
@@ -242,7 +247,8 @@ def _quiet_for(incident: Incident, streaks: Streaks, rules: Mapping[str, Rule]) 
     for stream in incident.streams:
         if stream.rule not in rules:
             continue
-        windows = max(rules[stream.rule].windows, QUIET_WINDOWS)
+        rule = rules[stream.rule]
+        windows = rule.quiet or max(rule.windows, QUIET_WINDOWS)
         if streaks.get(stream.key, Streak()).quiet < windows:
             return None
         asked = max(asked, windows)

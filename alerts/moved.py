@@ -27,7 +27,11 @@ STATISTICS = {
     "wasserstein_sd": "Wasserstein distance in standard deviations",
     "energy": "energy distance",
     "fisher": "change of the commonest share",
+    "oddness": "oddness beside the weeks before",
 }
+
+
+NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
 
 
 class Moved(Protocol):
@@ -62,7 +66,7 @@ def change(stream: Moved) -> tuple[str, str] | None:
     """Write what a stream was and is, alike; None where unknown or where no change can be seen."""
     if stream.was is None or stream.now is None:
         return None
-    if stream.label != "mean":
+    if stream.label not in NUMBERS:
         was, now = (round(100 * x, 1) for x in (stream.was, stream.now))
         texts = tuple(f"{t}{GAP}%" for t in pair(was, now))
     else:
@@ -72,7 +76,7 @@ def change(stream: Moved) -> tuple[str, str] | None:
 
 def direction(stream: Moved) -> str:
     """Say ``rose`` or ``fell`` where a mean visibly did, else ``moved``."""
-    if stream.label != "mean" or change(stream) is None:
+    if stream.label not in NUMBERS or change(stream) is None:
         return "moved"
     assert stream.now is not None
     assert stream.was is not None
@@ -104,8 +108,8 @@ def measured(stream: Moved) -> Spans:
     assert stream.was is not None
     verb = "rose" if stream.now > stream.was else "fell"
     what = Span(
-        f"the mean {column} {verb} from "
-        if stream.label == "mean"
+        f"the {stream.label} {column} {verb} from "
+        if stream.label in NUMBERS
         else f"the {name(stream.label)} in {column} {verb} from "
     )
     return (what, Span(f"{seen[0]} to {seen[1]}", strong=True))

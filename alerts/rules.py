@@ -23,6 +23,9 @@ class Rule:
     over: timedelta  # width of the merged window that is judged
     windows: int  # how many windows in a row
     min_rows: int
+    quiet: int | None = (
+        None  # windows without it that end an incident; None: as many, three or more
+    )
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -65,6 +68,8 @@ class Readings:
         Whether the baseline has the cohort.
     moved : mapping from row to Moved
         Of the streams beyond the threshold.
+    complete : bool
+        Whether streams that are not here were quiet; else they are unknown.
     """
 
     rule: Rule
@@ -73,6 +78,7 @@ class Readings:
     n: npt.NDArray[np.int64]
     known: npt.NDArray[np.bool_]
     moved: Mapping[int, Moved] = field(default_factory=dict)
+    complete: bool = False
 
     @property
     def judged(self) -> npt.NDArray[np.bool_]:

@@ -107,10 +107,10 @@ def calibrate(
         judged += bool(verdicts)
         alerting = [verdict for verdict in verdicts if verdict.alerts]
         if alerting:
-            alerts[day] = max(alerting, key=lambda of: of.odd[0].height / of.bar)
+            alerts[day] = max(alerting, key=lambda of: of.odd[0].height - of.bar)
     return Calibration(
         model=name,
-        budget=config.alerts.budget,
+        budget=watch.budget,
         first=clock.date(first),
         days=watch.day + 1 - first,
         lanes=watch.lanes(),
@@ -120,7 +120,7 @@ def calibrate(
                 first=clock.date(start),
                 last=clock.date(end),
                 lane=alerts[start].lane.name,
-                moved=alerts[start].odd[:MOST_TOLD],
+                moved=alerts[start].over[:MOST_TOLD],
             )
             for start, end in spells(list(alerts))
         ),

@@ -29,6 +29,7 @@ class Clock:
 
     zone: ZoneInfo
     steps: int  # of a day
+    windows: int  # of a day
 
     def place(self, moment: datetime) -> tuple[int, int]:
         """Return the day and the step of it that a moment lies in."""
@@ -58,18 +59,22 @@ def clock_of(config: Config, name: str) -> Clock:
             f"models.{name}.window is {format_width(width)}, which does not divide a day; what is "
             "usual at an hour can only be learnt where each day has the same windows"
         )
-    return Clock(zone=ZoneInfo(config.timezone), steps=_DAY // width)
+    windows = _DAY // config.models[name].window
+    return Clock(zone=ZoneInfo(config.timezone), steps=_DAY // width, windows=windows)
 
 
 def watch_of(config: Config, name: str, baseline: Baseline, *, day: int, steps: int) -> Watch:
-    """Return a watch of a model's columns and of the cohorts that its baseline knows."""
+    """Return a watch of a model's columns and of the cohorts that its baseline knows.
+
+    Where the configuration has turned the budget off, it is 1 a month.
+    """
     model = config.models[name]
     grids = baseline.plan.grids
     groups = {part.dimension: part.groups for part in baseline.profiles}
     return Watch(
         {column: watched(grid) for column, grid in grids.items()},
         {EVERYBODY: groups.pop(EVERYBODY), **groups},
-        budget=config.alerts.budget,
+        budget=config.alerts.budget or 1.0,
         day=day,
         steps=steps,
         faults_only=[column for column in grids if model.role(column) == "context"],
@@ -87,22 +92,28 @@ class Past:
 
 
 def past_of(engine: Engine, name: str, *, until: datetime | None = None) -> Past:
-    """Look up what is stored of a model.
+    """Look up what is stored of a model on its baseline.
 
     Raises
     ------
     StoreError
         If nothing is stored.
     """
+    nothing = f"nothing is stored for {name} yet; run: monitor backfill --model {name}"
     baseline_id, extent = baselines.current(engine, name), results.extent(engine, name)
-    if baseline_id is None or extent is None or (until is not None and until <= extent[0]):
-        raise StoreError(f"nothing is stored for {name} yet; run: monitor backfill --model {name}")
-    last = extent[1] if until is None else min(extent[1], until)
+    if baseline_id is None or extent is None:
+        raise StoreError(nothing)
+    # windows of an earlier baseline would be days of which nothing is known
+    whole = Window(start=extent[0], end=extent[1])
+    first = min(results.revisions(engine, name, baseline_id, whole), default=None)
+    if first is None or (until is not None and until <= first):
+        raise StoreError(nothing)
+    last = whole.end if until is None else min(whole.end, until)
     return Past(
         name=name,
         baseline_id=baseline_id,
         baseline=baselines.load(engine, baseline_id),
-        span=Window(start=extent[0], end=last),
+        span=Window(start=first, end=last),
     )
 
 

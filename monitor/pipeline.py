@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
-from itertools import groupby
+from itertools import groupby, repeat
 
 import pyarrow as pa
 import structlog
@@ -26,6 +26,7 @@ from monitor.sources import LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
 from monitor.store.incidents import state_before
+from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline, accept
 from profiles.counting import profile_windows
 from profiles.errors import InvalidGrid
@@ -62,6 +63,8 @@ class Run:
         The open log.
     judge : Judge
         Sees what the rules see; keeps the last windows between calls.
+    watching : Watching
+        Sees what the budget sees; knows all windows before.
     earlier : dict from baseline to Judge
         The same for windows that were profiled on an earlier baseline.
     stopping : callable
@@ -75,6 +78,7 @@ class Run:
     baseline: Baseline
     source: LogSource
     judge: judging.Judge
+    watching: Watching
     rules: tuple[judging.Judged, ...]
     earlier: dict[str, judging.Judge] = field(default_factory=dict)
     clock: Clock = system_clock
@@ -149,6 +153,7 @@ def prepare(
         baseline=baseline,
         source=source,
         judge=judging.Judge(engine, name, baseline_id=baseline_id, baseline=baseline, rules=rules),
+        watching=Watching(engine, config, name, baseline_id, baseline),
         rules=rules,
         clock=clock,
         stopping=stopping,
@@ -327,7 +332,7 @@ def _decide_next(run: Run) -> int:
             decision = decide(
                 model=run.name,
                 window=each.window,
-                rules=[judged.rule for judged in run.rules],
+                rules=[*(judged.rule for judged in run.rules), *lane_rules(run.config, run.name)],
                 readings=readings,
                 state=state,
             )
@@ -366,8 +371,13 @@ def _judged(
         if failed:
             yield from ((each, ()) for each in of_one)
             continue
-        judge = _judge_on(run, baseline)
-        yield from zip(of_one, judge.readings([each.window for each in of_one]), strict=True)
+        windows = [each.window for each in of_one]
+        by_rule = _judge_on(run, baseline).readings(windows)
+        # what was profiled on another baseline cannot be put beside the weeks before
+        same = baseline in (None, run.baseline_id)
+        by_lane = run.watching.readings(windows) if same else repeat((), len(windows))
+        for each, rules, lanes in zip(of_one, by_rule, by_lane, strict=True):
+            yield each, (*rules, *lanes)
 
 
 def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:

@@ -300,7 +300,9 @@ Route = Annotated[Webhook | Slack, Field(discriminator="kind")]
 
 
 def _rate(value: object) -> object:
-    """Read a number of times a month, such as ``1 per month``."""
+    """Read a number of times a month, such as ``1 per month``; ``off`` is none."""
+    if value is False or value in ("off", None):
+        return None
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -313,9 +315,9 @@ def _rate(value: object) -> object:
 
 
 class Alerts(Strict):
-    budget: Annotated[float, BeforeValidator(_rate), Field(gt=0, le=100, allow_inf_nan=False)] = (
-        1.0  # false incidents a month that a model may open
-    )
+    budget: Annotated[
+        Annotated[float, Field(gt=0, le=100, allow_inf_nan=False)] | None, BeforeValidator(_rate)
+    ] = 1.0  # false incidents a month that a model may open; None: only rules open any
     rules: tuple[Rule, ...] = ()
     routes: tuple[Route, ...] = ()
 

@@ -111,13 +111,17 @@ class Column(_Streams):
         found: list[Seen] = []
         for scales in _BACK:
             days = self._days(scales, self._day(scales, counts))
-            for scale in scales:
-                steps = scale.steps(days[0].shape[-1])
-                if steps is not None:
-                    came, expected = (last(of, *steps) for of in days)
-                    stride = steps[1] * counts.shape[-1] // days[0].shape[-1]
-                    found += self._at(scale, came, expected, stride)
+            for scale, stride, came, expected in _looks(days, scales, counts.shape[-1]):
+                found += self._at(scale, came, expected, stride)
         return found
+
+    def behind(self, scale: Scale, counts: Counts) -> _Day:
+        """Return what a scale looked at: what came and what was expected [C, P, K]."""
+        for scales in _BACK:
+            if scale in scales:
+                days = self._days(scales, self._day(scales, counts))
+                return next(found[2:] for found in _looks(days, (scale,), counts.shape[-1]))
+        raise KeyError(scale)
 
     def _at(self, scale: Scale, came: Floats, expected: Floats, stride: int) -> Iterator[Seen]:
         """Yield what one scale sees, given what came and what was expected [C, P, K]."""
@@ -192,6 +196,14 @@ class Volume(_Streams):
                     )  # fmt: skip
         return found
 
+    def behind(self, scale: Scale, rows: Counts, seen: Counts) -> _Day:
+        """Return what a scale looked at: what came and what was expected [C, 1, K]."""
+        for scales in _BACK:
+            if scale in scales:
+                days = self._days(scales, self._day(scales, rows, seen))
+                return next(found[2:] for found in _looks(days, (scale,), len(seen)))
+        raise KeyError(scale)
+
     def close(self, rows: Counts, seen: Counts, found: Sequence[Seen]) -> None:
         """End the running day: learn from what came, and from what was seen of it."""
         self._learn(found, self._reference.sums.day)
@@ -202,6 +214,15 @@ class Volume(_Streams):
     def _day(self, scales: _Scales, rows: Counts, seen: Counts) -> _Day:
         expected = self._reference.rows(seen, lag=scales[0].lag)
         return _coarse(rows[:, None], scales), _coarse(expected[:, None], scales)
+
+
+def _looks(days: _Day, scales: _Scales, of_day: int) -> Iterator[tuple[Scale, int, Floats, Floats]]:
+    """Yield each scale, its stride in steps, what came and what was expected [C, P, K]."""
+    for scale in scales:
+        steps = scale.steps(days[0].shape[-1])
+        if steps is not None:
+            came, expected = (last(of, *steps) for of in days)
+            yield scale, steps[1] * of_day // days[0].shape[-1], came, expected
 
 
 def _coarse(values: Counts | Floats, scales: _Scales) -> Floats:

@@ -25,6 +25,7 @@ Doubles = npt.NDArray[np.float64]
 MONTH = 365.25 / 12  # days
 FAULTS: tuple[Kind, ...] = ("faults", "beyond", "volume")
 BODIES: tuple[Kind, ...] = ("body", "level")
+LANES = {"faults": 1, "shift": 1, "slow": 7, "day": 1}  # name → days of a unit
 LEAST_UNIT = 2.5  # a score that is nothing unusual
 LEAST_UNITS = 4
 _QUICK = 0.31  # share of the budget of each of the two quick lanes

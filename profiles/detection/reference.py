@@ -177,7 +177,7 @@ class VolumeReference:
         """
         total = self.sums.before("week", lag=lag)[:, 0]
         times = self._seen.before("week", lag=lag)[:, 0]
-        return ((total + 0.5) / (times + 1) * seen).astype(np.float32)
+        return ((total + 0.5) / np.maximum(times, 1) * seen).astype(np.float32)
 
     def close(self, rows: Counts, seen: Counts) -> None:
         self.sums.close(rows[:, None])

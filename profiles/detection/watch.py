@@ -23,6 +23,7 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Groups = Mapping[Dimension, Sequence[Group]]
 
+NEAR = 0.9  # of the bar: what is above is neither quiet nor odd
 ROWS = "rows"  # stands for a column where the rows themselves are watched
 KINDS: tuple[Kind, ...] = ("body", "level", "beyond", "faults")
 
@@ -56,6 +57,18 @@ class Cell:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """What moved most in a stream: what was expected, and what came instead.
+
+    `label` says what the two are: ``mean``, ``number of``, or ``share of EV``.
+    """
+
+    now: float
+    was: float
+    label: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Odd:
     """A cell on its oddest look of a unit.
 
@@ -68,6 +81,8 @@ class Odd:
     effect : float
         Cohen's w without what noise and the stream's own wander add.
     rows : int
+    change : Change or None
+        Where it is over the bar by what came today.
     """
 
     stream: Stream
@@ -75,6 +90,7 @@ class Odd:
     height: float
     effect: float
     rows: int
+    change: Change | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +104,7 @@ class Verdict:
     heights : float64 [cells]
         Of the cells of the lane.
     odd : tuple of Odd
-        Those over the bar, highest first.
+        The highest cell, and all over nine tenths of the bar; highest first.
     """
 
     lane: Lane
@@ -97,8 +113,13 @@ class Verdict:
     odd: tuple[Odd, ...]
 
     @property
+    def over(self) -> tuple[Odd, ...]:
+        """The cells over the bar."""
+        return tuple(odd for odd in self.odd if odd.height > self.bar)
+
+    @property
     def alerts(self) -> bool:
-        return bool(self.odd)
+        return bool(self.odd) and self.odd[0].height > self.bar
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,6 +127,7 @@ class _Best:
     """The oddest look of one cell so far."""
 
     stream: int
+    look: int
     effect: float
     rows: int
 
@@ -203,9 +225,11 @@ class Watch:
             now = self._running(lane, step)[at]
             placed = self._units(lane, at).place(now)
             bar = placed.bar(lane.most)
-            over = np.flatnonzero(placed.heights > bar)
-            order = over[np.argsort(-placed.heights[over], kind="stable")].tolist()
-            odd = tuple(self._odd(int(at[i]), float(placed.heights[i]), lane, step) for i in order)
+            shown = np.flatnonzero(placed.heights >= min(NEAR * bar, placed.heights.max()))
+            order = shown[np.argsort(-placed.heights[shown], kind="stable")].tolist()
+            odd = tuple(
+                self._odd(int(at[i]), float(placed.heights[i]), lane, step, bar) for i in order
+            )
             found.append(Verdict(lane=lane, bar=bar, heights=placed.heights, odd=odd))
         return found
 
@@ -296,18 +320,20 @@ class Watch:
             held = self._beside[lane] = (start, Beside(units))
         return held[1]
 
-    def _odd(self, at: int, height: float, lane: Lane, step: int) -> Odd:
+    def _odd(self, at: int, height: float, lane: Lane, step: int, bar: float) -> Odd:
         """Tell which stream of a cell was oddest in the running unit, and how far it had moved."""
         days = self._days[len(self._days) - self.day % lane.days :]
-        best, highest = self._best(at, step), float(self._today().highest[step, at])
+        today, highest = self._best(at, step), float(self._today().highest[step, at])
+        best = today
         for back, day in enumerate(reversed(days), start=1):
             if day[at] > highest:
                 best, highest = self._week[-back][at], float(day[at])
         cell = self._cells[at]
         group = self._names(cell)[best.stream]
         return Odd(
-            stream=self._stream(cell, group), scale=cell.scale, height=height,
+            stream=self._stream(cell, group), scale=cell.scale, height=max(0.0, height),
             effect=best.effect, rows=best.rows,
+            change=self._change(cell, best) if height > bar and best is today else None,
         )  # fmt: skip
 
     def _best(self, at: int, step: int) -> _Best:
@@ -315,22 +341,50 @@ class Watch:
         part = slice(cell.first, cell.last)
         looks = (step + 1) // seen.looks.stride
         if not looks or cell.first == cell.last:
-            return _Best(stream=0, effect=0.0, rows=0)
+            return _Best(stream=0, look=0, effect=0.0, rows=0)
         stream, look = np.unravel_index(
             int(seen.scores[part, :looks].argmax()), (cell.last - cell.first, looks)
         )
         effects = seen.wander.effect(seen.looks)
         return _Best(
             stream=int(stream),
+            look=int(look),
             effect=float(effects[part][stream, look]),
             rows=int(seen.looks.rows[part][stream, look]),
         )
+
+    def _change(self, cell: Cell, best: _Best) -> Change | None:
+        """Say what moved most in a stream, at its oddest look of the running day."""
+        at = cell.first + best.stream
+        if cell.column == ROWS:
+            looks = self._volume.behind(cell.scale, self._rows, self._seen)
+            now, was = (float(of[at, 0, best.look]) for of in looks)
+            return Change(now=now, was=was, label="number of")
+        counts, of = self._counts[cell.column], self._watched[cell.column]
+        looks = self._columns[cell.column].behind(cell.scale, counts)
+        came, expected = (found[at, :, best.look].astype(np.float64) for found in looks)
+        return _changed(cell.kind, of, came, expected)
 
     def _names(self, cell: Cell) -> Sequence[Group]:
         return self._groups[cell.column][cell.dimension]
 
     def _stream(self, cell: Cell, group: Group) -> Stream:
         return Stream(column=cell.column, kind=cell.kind, dimension=cell.dimension, group=group)
+
+
+def _changed(kind: Kind, of: Watched, came: Doubles, expected: Doubles) -> Change | None:
+    now, was = (v[: of.values] / max(v[: of.values].sum(), 1e-9) for v in (came, expected))
+    if kind == "faults":
+        shares = (float(v[of.values :].sum() / max(v.sum(), 1e-9)) for v in (came, expected))
+        return Change(now=next(shares), was=next(shares), label="share of missing or wrong values")
+    if kind == "beyond":
+        beyond = list(of.beyond)
+        label = "share of values out of range" if of.ordered else "share of unseen values"
+        return Change(now=float(now[beyond].sum()), was=float(was[beyond].sum()), label=label)
+    if of.ordered:
+        return Change(now=float(now @ of.centres), was=float(was @ of.centres), label="mean")
+    most = int(np.abs(now - was).argmax())
+    return Change(now=float(now[most]), was=float(was[most]), label=f"share of {of.names[most]}")
 
 
 def _highest(cells: Sequence[Cell], seen: Sequence[Seen], steps: int) -> Floats:

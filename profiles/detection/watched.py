@@ -7,7 +7,7 @@ categories the largest are places of their own. What is missing or of the wrong 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -16,6 +16,7 @@ import numpy.typing as npt
 from profiles.grids import CategoricalGrid, Grid, NumericGrid
 
 Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
 
 MAX_CATEGORIES = 18  # that have a place of their own
 
@@ -35,12 +36,18 @@ class Watched:
         Those that hold what the baseline did not: numbers out of its range, unseen categories.
     ordered : bool
         Whether the places of values stand in order.
+    names : tuple of str
+        Of the places of values; none of numbers.
+    centres : float64 [values]
+        Numbers that stand for the places of values; empty where they are categories.
     """
 
     place: Ints
     values: int
     beyond: tuple[int, ...]
     ordered: bool
+    names: tuple[str, ...] = ()
+    centres: Floats = field(default_factory=lambda: np.zeros(0))
 
     @property
     def places(self) -> int:
@@ -79,7 +86,10 @@ def _of_numbers(grid: NumericGrid) -> Watched:
     place[first : grid.values][~inside[first:]] = above
     place[grid.missing] = above + 1
     place[[grid.non_finite, grid.mismatch]] = above + 2
-    return Watched(place=place, values=above + 1, beyond=(0, above), ordered=True)
+    values = place[: grid.values]
+    many = np.maximum(np.bincount(values, minlength=above + 1), 1)
+    centres = np.bincount(values, weights=grid.centres, minlength=above + 1) / many
+    return Watched(place=place, values=above + 1, beyond=(0, above), ordered=True, centres=centres)
 
 
 def _of_categories(grid: CategoricalGrid) -> Watched:
@@ -89,4 +99,7 @@ def _of_categories(grid: CategoricalGrid) -> Watched:
     place[grid.unseen] = alone + 1
     place[grid.missing] = alone + 2
     place[grid.mismatch] = alone + 3
-    return Watched(place=place, values=alone + 2, beyond=(alone + 1,), ordered=False)
+    return Watched(
+        place=place, values=alone + 2, beyond=(alone + 1,), ordered=False,
+        names=(*grid.categories[:alone], "other values", "unseen values"),
+    )  # fmt: skip
