@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 
 from alerts.incident import Incident
 from alerts.moved import (
+    NUMBERS,
     STATISTICS,
     Moved,
     change,
@@ -45,6 +46,7 @@ __all__ = [
     "GAP",
     "MINUS",
     "NOTHING",
+    "NUMBERS",
     "STATISTICS",
     "Moved",
     "Span",

@@ -36,6 +36,7 @@ models:
       version: {{kind: ignore}}
     window: {window}
 alerts:
+  budget: off
   rules: {rules}
 """
 DAILY = {

@@ -153,14 +153,14 @@ def _readings(verdict: Verdict, clock: Clock) -> Readings:
             name=_named(verdict.lane.name),
             statistic=STATISTIC,
             threshold=verdict.bar,
-            over=timedelta(days=verdict.lane.days),
+            over=timedelta(hours=verdict.odd[0].scale.hours),
             windows=1,
             min_rows=0,
             quiet=clock.windows,
         ),
         streams=tuple(found),
         value=np.array([odd.height for odd in rows]),
-        n=np.array([max(1, odd.rows) for odd in rows], np.int64),
+        n=np.array([_rows(odd) for odd in rows], np.int64),
         known=np.ones(len(rows), bool),
         moved={
             at: Moved(now=odd.change.now, was=odd.change.was, label=odd.change.label)
@@ -182,3 +182,10 @@ def _clock(config: Config, name: str) -> Clock | None:
 
 def _named(lane: str) -> str:
     return f"budget: {lane}"
+
+
+def _rows(odd: Odd) -> int:
+    """Return the rows that a stream is of, at least one; of volume those that came."""
+    if odd.change is not None and odd.stream.kind == "volume":
+        return max(1, round(odd.change.now))
+    return max(1, odd.rows)

@@ -46,23 +46,9 @@ models:
     lateness: 2h  # how long after its end a window waits for late rows
 
 alerts:
-  rules:
-    # Every hour, the last day of scores is put beside the baseline. Scores wander with weather and
-    # season: at 0.15 this rule would be firing more than half of the time.
-    - name: score far from baseline
-      statistic: js
-      columns: [score]
-      over: 24h
-      threshold: 0.4
-      windows: 6  # that many hours in a row
-      min_rows: 300
-    - name: traffic far from baseline
-      statistic: psi
-      columns: [carrier, origin, dest, distance]
-      over: 24h
-      threshold: 0.25
-      windows: 6
-      min_rows: 300
+  # How many false incidents a month a model may open. What is unusual is learnt from the weeks
+  # before; `monitor calibrate` says what that would have paged, and what it can see.
+  budget: 1 per month
   # Add a route to hear of it:
   # routes:
   #   - {kind: slack, name: on-call, url_file: /run/secrets/slack-url}

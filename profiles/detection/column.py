@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,6 +25,7 @@ from profiles.detection.watched import Watched
 
 Kind = Literal["body", "level", "beyond", "faults", "volume"]
 
+KINDS: tuple[Kind, ...] = ("body", "level", "beyond", "faults")  # of a column
 _MIN_ROWS, _MIN_VOLUME = 10.0, 5.0
 _Day = tuple[Floats, Floats]  # what came, what was expected [C, P, H]
 _Scales = tuple[Scale, ...]
@@ -92,11 +93,16 @@ class Column(_Streams):
         Number of the first day, from a Monday on.
     steps : int
         Of a day.
+    kinds : collection of str
+        What is looked at; `level` where places have an order.
     """
 
-    def __init__(self, of: Watched, streams: int, *, day: int, steps: int) -> None:
+    def __init__(
+        self, of: Watched, streams: int, *, day: int, steps: int, kinds: Collection[Kind] = KINDS
+    ) -> None:
         super().__init__()
         self._of = of
+        self._kinds = [kind for kind in kinds if of.ordered or kind != "level"]
         self._reference = Reference(day, (streams, of.places, steps))
         self._shares: dict[_Scales, Floats] = {}
 
@@ -128,17 +134,18 @@ class Column(_Streams):
         values, beyond = slice(0, self._of.values), list(self._of.beyond)
         faults = slice(self._of.values, None)
         present = came[:, values].sum(axis=1)
-        every = present + came[:, faults].sum(axis=1)
-        body = came[:, values], expected[:, values]
-        yield self._seen("body", scale, spread_out(*body), present, stride=stride)
-        if self._of.ordered:
-            yield self._seen("level", scale, level(*body), present, stride=stride)
-        outside: tuple[tuple[Kind, slice | list[int], Floats], ...] = (
-            ("beyond", beyond, present), ("faults", faults, every)
-        )  # fmt: skip
-        for kind, part, rows in outside:
-            of_part = alone(came[:, part].sum(axis=1), expected[:, part].sum(axis=1))
-            yield self._seen(kind, scale, of_part, rows, stride=stride)
+        for kind in self._kinds:
+            rows = present
+            if kind == "body":
+                found = spread_out(came[:, values], expected[:, values])
+            elif kind == "level":
+                found = level(came[:, values], expected[:, values])
+            elif kind == "beyond":
+                found = alone(came[:, beyond].sum(axis=1), expected[:, beyond].sum(axis=1))
+            else:
+                missing = came[:, faults].sum(axis=1)
+                rows, found = present + missing, alone(missing, expected[:, faults].sum(axis=1))
+            yield self._seen(kind, scale, found, rows, stride=stride)
 
     def close(self, counts: Counts, found: Sequence[Seen]) -> None:
         """End the running day: learn from what came, and from what was seen of it."""

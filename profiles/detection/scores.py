@@ -206,18 +206,15 @@ class Wander:
 
     def close(self, looks: Looks, day: int) -> None:
         """End a day, of which these were the looks."""
-        counted = looks.rows >= self._least
-        rows = np.where(counted, looks.rows, np.float32(0)).astype(np.float64)
-        if self._age < self._scale.first_day:
-            rows[:] = 0
+        usable = self._age >= self._scale.first_day
+        rows = np.where(looks.rows >= self._least, looks.rows, np.float32(0)) * np.float32(usable)
         excess = rows * (looks.distance - looks.mean)
-        self._shifts.append(np.stack((excess.sum(axis=1), (rows * rows).sum(axis=1))))
-        drift = self.shift[:, None] * rows
-        if self._age < self._scale.first_day + _WARM:
-            drift[:] = 0
+        self._shifts.append(_added(excess, rows * rows))
+        known = np.float32(self._age >= self._scale.first_day + _WARM)
+        drift = self.shift[:, None].astype(np.float32) * rows * known
         gap = np.sqrt(looks.distance) - np.sqrt(looks.mean + drift)
-        above = np.where(drift > 0, gap * gap - 0.5, 0)
-        self._spreads.append(np.stack((above.sum(axis=1), drift.sum(axis=1))))
+        above = (gap * gap - np.float32(0.5)) * (drift > 0)
+        self._spreads.append(_added(above, drift))
         self._age += 1
         if (day + 1) % 7 == 0:
             self.shift, self.spread = self._shift(), self._spread()
@@ -239,3 +236,8 @@ class Wander:
             prior = _PRIOR * cause / len(self._spreads) + 1e-9
             found[part] = (above[part].sum() + _ONE_WAY * prior) / (cause + prior)
         return np.clip(found, *_BETWEEN)
+
+
+def _added(*of_looks: Floats) -> Doubles:
+    """Add each up over the looks of a day [., C]."""
+    return np.stack([of.sum(axis=1, dtype=np.float64) for of in of_looks])

@@ -13,10 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from profiles.detection.column import Column, Kind, Seen, Volume
+from profiles.detection.column import KINDS, Column, Kind, Seen, Volume
 from profiles.detection.lanes import Beside, Lane, lanes
 from profiles.detection.scores import FIRST_SCORED, Scale
-from profiles.detection.watched import Watched
+from profiles.detection.watched import Folding, Watched
 from profiles.profile import Dimension, Group, Profile
 
 Floats = npt.NDArray[np.float32]
@@ -24,13 +24,12 @@ Doubles = npt.NDArray[np.float64]
 Groups = Mapping[Dimension, Sequence[Group]]
 
 NEAR = 0.9  # of the bar: what is above is neither quiet nor odd
-ROWS = "rows"  # stands for a column where the rows themselves are watched
-KINDS: tuple[Kind, ...] = ("body", "level", "beyond", "faults")
+_ROWS = "\0rows"  # stands for a column where the rows themselves are watched; none is named so
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
 class Stream:
-    """One column in one cohort, or the rows of a cohort."""
+    """One column in one cohort, or the rows of a cohort, whose column is ``rows``."""
 
     column: str
     kind: Kind
@@ -181,12 +180,20 @@ class Watch:
         self._first = day
         self._watched = dict(watched)
         self._groups = {c: {d: g for d, g in groups.items() if c not in d} for c in watched}
-        self._groups[ROWS] = dict(groups)
-        self._kinds = {c: KINDS[-1:] if c in faults_only else KINDS for c in watched}
-        self._rows_of = {c: _places(of) for c, of in self._groups.items()}
-        self._columns = {
-            c: Column(of, _size(self._groups[c]), day=day, steps=steps) for c, of in watched.items()
+        self._groups[_ROWS] = dict(groups)
+        self._places = _places(groups)
+        self._folding = Folding(list(watched.values()))
+        self._parts = dict(zip(watched, self._folding.parts, strict=True))
+        self._streams = {
+            c: [at for d in of for at in self._places[d].values()] for c, of in self._groups.items()
         }
+        self._columns = {
+            c: Column(
+                of, len(self._streams[c]), day=day, steps=steps,
+                kinds=KINDS[-1:] if c in faults_only else KINDS,
+            )
+            for c, of in watched.items()
+        }  # fmt: skip
         self._volume = Volume(_size(groups), day=day, steps=steps)
         self._cells: list[Cell] = []
         self._days: list[Floats] = []  # the largest score of each cell, of closed days
@@ -200,18 +207,14 @@ class Watch:
         self._seen[step] += 1
         self._found = None
         for part in parts:
-            at = self._rows_of[ROWS].get(part.dimension)
+            at = self._places.get(part.dimension)
             if at is None:
                 continue
             kept = [i for i, group in enumerate(part.groups) if group in at]
             to = [at[part.groups[i]] for i in kept]
             self._rows[to, step] += part.rows[kept]
-            for column, of in part.columns.items():
-                own = self._rows_of.get(column, {}).get(part.dimension)
-                if own is not None and column in self._watched:
-                    places = [own[part.groups[i]] for i in kept]
-                    folded = self._watched[column].fold(of.counts[kept])
-                    self._counts[column][places, :, step] += folded
+            counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
+            self._counts[to, :, step] += self._folding.fold(counts[kept])
 
     def lanes(self) -> tuple[Lane, ...]:
         """Return the lanes that the closed days allow."""
@@ -257,31 +260,31 @@ class Watch:
             every = range(len(self._cells))
             self._week.append([self._best(i, self.steps - 1) for i in every])
         for column, of in self._columns.items():
-            of.close(self._counts[column], found.of_column[column])
-        self._volume.close(self._rows, self._seen, found.of_column[ROWS])
+            of.close(self._counts_of(column), found.of_column[column])
+        self._volume.close(self._rows, self._seen, found.of_column[_ROWS])
         self.day += 1
         self._beside.clear()
         self._clear()
 
     def _clear(self) -> None:
         self._seen = np.zeros(self.steps, np.int64)
-        self._rows = np.zeros((_size(self._groups[ROWS]), self.steps), np.int64)
-        self._counts = {
-            column: np.zeros((_size(self._groups[column]), of.places, self.steps), np.int32)
-            for column, of in self._watched.items()
-        }
+        self._rows = np.zeros((_size(self._groups[_ROWS]), self.steps), np.int64)
+        self._counts = np.zeros((len(self._rows), self._folding.places, self.steps), np.int32)
         self._found = None
+
+    def _counts_of(self, column: str) -> npt.NDArray[np.int32]:
+        """Return the running day of a column [C, P, H]."""
+        found: npt.NDArray[np.int32] = self._counts[self._streams[column], self._parts[column]]
+        return found
 
     def _today(self) -> _Found:
         """Look at the running day, as far as it has come."""
         if self._found is None:
-            of_column = {c: of.today(self._counts[c]) for c, of in self._columns.items()}
-            of_column[ROWS] = self._volume.today(self._rows, self._seen)
+            of_column = {c: of.today(self._counts_of(c)) for c, of in self._columns.items()}
+            of_column[_ROWS] = self._volume.today(self._rows, self._seen)
             cells, seen = [], []
             for column, found in of_column.items():
                 for of in found:
-                    if column != ROWS and of.kind not in self._kinds[column]:
-                        continue
                     first = 0
                     for dimension, names in self._groups[column].items():
                         cells.append(
@@ -356,11 +359,11 @@ class Watch:
     def _change(self, cell: Cell, best: _Best) -> Change | None:
         """Say what moved most in a stream, at its oddest look of the running day."""
         at = cell.first + best.stream
-        if cell.column == ROWS:
+        if cell.column == _ROWS:
             looks = self._volume.behind(cell.scale, self._rows, self._seen)
             now, was = (float(of[at, 0, best.look]) for of in looks)
             return Change(now=now, was=was, label="number of")
-        counts, of = self._counts[cell.column], self._watched[cell.column]
+        counts, of = self._counts_of(cell.column), self._watched[cell.column]
         looks = self._columns[cell.column].behind(cell.scale, counts)
         came, expected = (found[at, :, best.look].astype(np.float64) for found in looks)
         return _changed(cell.kind, of, came, expected)
@@ -369,7 +372,8 @@ class Watch:
         return self._groups[cell.column][cell.dimension]
 
     def _stream(self, cell: Cell, group: Group) -> Stream:
-        return Stream(column=cell.column, kind=cell.kind, dimension=cell.dimension, group=group)
+        column = "rows" if cell.column == _ROWS else cell.column
+        return Stream(column=column, kind=cell.kind, dimension=cell.dimension, group=group)
 
 
 def _changed(kind: Kind, of: Watched, came: Doubles, expected: Doubles) -> Change | None:

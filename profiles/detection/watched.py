@@ -7,8 +7,8 @@ categories the largest are places of their own. What is missing or of the wrong 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -55,17 +55,35 @@ class Watched:
 
     def fold(self, counts: npt.NDArray[np.integer]) -> Ints:
         """Add counts [..., B] into places [..., P]."""
-        order, held, starts = self._parts
-        folded = np.zeros((*counts.shape[:-1], self.places), np.int64)
-        folded[..., held] = np.add.reduceat(counts[..., order], starts, axis=-1)
-        return folded
+        return Folding([self]).fold(counts)
 
-    @cached_property
-    def _parts(self) -> tuple[npt.NDArray[np.intp], Ints, npt.NDArray[np.intp]]:
-        """Return the bins by place, the places that have some, and where each begins."""
-        order = np.argsort(self.place, kind="stable")
-        held, starts = np.unique(self.place[order], return_index=True)
-        return order, held, starts
+
+class Folding:
+    """The places of several columns, laid end to end.
+
+    Attributes
+    ----------
+    parts : list of slice
+        Where the places of each column lie.
+    """
+
+    def __init__(self, columns: Sequence[Watched]) -> None:
+        ends = np.cumsum([of.places for of in columns]).tolist()
+        self.parts = [slice(end - of.places, end) for end, of in zip(ends, columns, strict=True)]
+        self.places = ends[-1] if ends else 0
+        place = np.concatenate(
+            [of.place + part.start for of, part in zip(columns, self.parts, strict=True)]
+            or [np.zeros(0, np.int64)]
+        )
+        self._order = np.argsort(place, kind="stable")
+        self._held, self._starts = np.unique(place[self._order], return_index=True)
+
+    def fold(self, counts: npt.NDArray[np.integer]) -> Ints:
+        """Add counts on the columns' grids [..., ΣB] into places [..., ΣP]."""
+        folded = np.zeros((*counts.shape[:-1], self.places), np.int64)
+        ordered = counts[..., self._order]
+        folded[..., self._held] = np.add.reduceat(ordered, self._starts, axis=-1)
+        return folded
 
 
 def watched(grid: Grid) -> Watched:
@@ -89,6 +107,7 @@ def _of_numbers(grid: NumericGrid) -> Watched:
     values = place[: grid.values]
     many = np.maximum(np.bincount(values, minlength=above + 1), 1)
     centres = np.bincount(values, weights=grid.centres, minlength=above + 1) / many
+    centres[[0, above]] = grid.low, grid.high  # how far beyond is not known
     return Watched(place=place, values=above + 1, beyond=(0, above), ordered=True, centres=centres)
 
 

@@ -131,7 +131,7 @@ def _features(stack: _Stack, view: ModelView, opened: tuple[str, ...]) -> None:
     over = f"{view.over.total_seconds() / 3600:g} h"
     for title, members, name, note in (
         ("Features", judged, "features", f"{over} · blank means normal"),
-        ("Context", context, "context", "drawn and listed, never alarms"),
+        ("Context", context, "context", "drawn and listed; only missing values alarm"),
     ):
         if not members:
             continue

@@ -107,7 +107,11 @@ def _unknown(desk: Desk, model: str, column: str, whose: Cohort) -> html.Div:
 
 def _head(view: FeatureView, shown: controls.Shown) -> html.Header:
     model = view.status.name
-    role = {"prediction": "prediction", "feature": "feature", "context": "context, never alarms"}
+    role = {
+        "prediction": "prediction",
+        "feature": "feature",
+        "context": "context, alarms only where it is missing",
+    }
     trail = ui.crumbs(
         ("Overview", "/"),
         (name(model), model_path(model) + write_query(shown.query)),

@@ -9,6 +9,7 @@ from dash import Dash, Input, Output, dcc, html, no_update
 
 from alerts.message import (
     NOTHING,
+    NUMBERS,
     capital,
     change,
     cohort,
@@ -143,13 +144,14 @@ def _moved(view: IncidentView) -> html.Section:
 
 def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
     ratio = stream.value / stream.threshold
-    href = feature_path(view.row.model, stream.column)
-    href += write_query(_around(view), cohort=stream.cohort, statistic=stream.statistic)
+    of_rows = stream.statistic == "oddness" and stream.column == "rows"
+    page = model_path(view.row.model) if of_rows else feature_path(view.row.model, stream.column)
+    href = page + write_query(_around(view), cohort=stream.cohort, statistic=stream.statistic)
     whose = cohort(stream.cohort) if stream.cohort else ""
     value, limit = number(stream.value), number(stream.threshold)
     what = f"{statistic(stream.statistic)} {value}, threshold {limit}"
     told = change(stream)
-    unit = "" if stream.label == "mean" else f"{name(stream.label)} "
+    unit = "" if stream.label in NUMBERS else f"{name(stream.label)} "
     return html.Div(
         [
             html.Div(

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from profiles.detection.lanes import MONTH
 from profiles.detection.scores import FIRST_SCORED
 from profiles.detection.watch import (
-    ROWS,
     Odd,
     Stream,
     Verdict,
@@ -132,7 +131,7 @@ def test_rows_that_stay_away_are_odd_as_rows() -> None:
     for counts in of.columns.values():
         counts[:, day] //= 5
     odd: list[Odd] = [o for v in walk(of, until=day + 1).verdicts[day] for o in v.over]
-    assert odd[0].stream.column == ROWS
+    assert odd[0].stream.column == "rows"
     assert odd[0].stream.kind == "volume"
 
 
@@ -184,7 +183,7 @@ def test_a_column_is_not_watched_inside_its_own_cohorts_and_context_for_faults_a
     assert {s.dimension for s in streams if s.column == "score"} == {EVERYBODY, ("region",)}
     assert {s.kind for s in streams if s.column == "weather"} == {"faults"}
     assert {s.kind for s in streams if s.column == "score"} == {"body", "level", "beyond", "faults"}
-    assert {s.kind for s in streams if s.column == ROWS} == {"volume"}
+    assert {s.kind for s in streams if s.column == "rows"} == {"volume"}
     groups = {s.group for s in streams if s.dimension == ("region",)}
     assert groups == set(GROUPS["region",])
 
