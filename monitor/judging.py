@@ -24,7 +24,7 @@ from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
 
-CELLS_AT_ONCE = 1 << 22  # counts of 8 bytes
+CELLS_AT_ONCE = 1 << 20  # counts of 8 bytes, and as many again in the profiles they are of
 
 
 @dataclass(frozen=True, kw_only=True)

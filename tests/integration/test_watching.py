@@ -1,0 +1,182 @@
+"""What the budget sees of each window, and the incidents it opens."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import sqlalchemy as sa
+from pydantic import SecretStr
+
+from monitor import judging, pipeline
+from monitor.calibration import calibrate
+from monitor.config import Config
+from monitor.history import clock_of
+from monitor.sources import LogSource
+from monitor.store import baselines
+from monitor.store.engine import open_store
+from monitor.store.queries import records
+from monitor.store.readings import decode, encode
+from monitor.store.tables import scores, windows
+from monitor.watching import Watching, lane_rules
+from profiles.baseline import Baseline
+from profiles.windows import Window
+from tests.support.past import BAD, DAY, baseline_of, config_of, fill, log
+from tests.support.store import MODEL
+
+BASELINE = "first"
+
+
+@pytest.fixture(scope="module")
+def baseline() -> Baseline:
+    return baseline_of(log())
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory, baseline: Baseline) -> str:
+    made = f"sqlite:///{tmp_path_factory.mktemp('watching') / 'store.db'}"
+    engine = open_store(SecretStr(made))
+    fill(engine, log(), baseline)
+    engine.dispose()
+    return made
+
+
+@pytest.fixture(scope="module")
+def engine(url: str) -> Iterator[sa.Engine]:
+    made = open_store(SecretStr(url))
+    yield made
+    made.dispose()
+
+
+@pytest.fixture(scope="module")
+def config(url: str) -> Config:
+    return config_of(url)
+
+
+@pytest.fixture(scope="module")
+def decided(url: str, engine: sa.Engine, config: Config) -> sa.Engine:
+    """Decide every window, as the daemon does."""
+    pipeline.decide_ready(run_of(engine, config))
+    return engine
+
+
+def run_of(engine: sa.Engine, config: Config, **changes: Any) -> pipeline.Run:
+    baseline = baselines.load(engine, BASELINE)
+    rules = judging.rules_of(config, MODEL, baseline)
+    given: dict[str, Any] = {
+        "engine": engine,
+        "config": config,
+        "name": MODEL,
+        "baseline_id": BASELINE,
+        "baseline": baseline,
+        "source": cast("LogSource", None),  # everything is profiled already
+        "judge": judging.Judge(engine, MODEL, BASELINE, baseline, rules),
+        "watching": watching(engine, config),
+        "rules": rules,
+    }
+    return pipeline.Run(**(given | changes))
+
+
+def watching(engine: sa.Engine, config: Config) -> Watching:
+    return Watching(engine, config, MODEL, BASELINE, baselines.load(engine, BASELINE))
+
+
+def all_windows(engine: sa.Engine) -> list[Window]:
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(windows.c.start, windows.c.end).order_by("start"))
+        return [Window(start=row.start, end=row.end) for row in rows]
+
+
+def seen(watch: Watching, asked: list[Window]) -> list[bytes]:
+    return [encode(readings) for readings in watch.readings(asked)]
+
+
+def test_windows_one_by_one_in_batches_and_after_a_restart_give_the_same_bytes(
+    engine: sa.Engine, config: Config
+) -> None:
+    found = all_windows(engine)
+    at_once = seen(watching(engine, config), found)
+    going_on = watching(engine, config)
+    first = len(found) - 40
+    by_batch = [*seen(going_on, found[:first]), *seen(going_on, found[first : first + 15])]
+    one_by_one = [each for window in found[first + 15 :] for each in seen(going_on, [window])]
+    assert [*by_batch, *one_by_one] == at_once
+    assert seen(watching(engine, config), found[-7:-4]) == at_once[-7:-4]
+
+
+def test_nothing_is_seen_before_a_lane_is_open(engine: sa.Engine, config: Config) -> None:
+    readings = list(watching(engine, config).readings(all_windows(engine)[:200]))
+    assert readings == [()] * 200
+
+
+def test_a_window_that_was_replaced_is_seen(tmp_path: Path, baseline: Baseline) -> None:
+    config = config_of(f"sqlite:///{tmp_path / 'store.db'}")
+    engine = open_store(config.store)
+    fill(engine, log(), baseline)
+    watch, found = watching(engine, config), all_windows(engine)
+    seen(watch, found[:-3])
+    with engine.begin() as connection:  # as if it had been read again
+        of_early = windows.c.start == found[30].start
+        connection.execute(sa.update(windows).where(of_early).values(revision=7))
+    assert seen(watch, found[-3:]) == seen(watching(engine, config), found[-3:])
+    engine.dispose()
+
+
+def test_a_day_of_missing_values_opens_an_incident_that_names_them(
+    decided: sa.Engine, config: Config
+) -> None:
+    clock = clock_of(config, MODEL)
+    incidents = [
+        incident
+        for incident in records(decided, model=MODEL)
+        if clock.date(clock.place(incident.opened)[0]) in (BAD, BAD + DAY)
+    ]
+    (incident,) = incidents
+    assert incident.state == "resolved"
+    worst = incident.streams[0]
+    assert (worst.column, worst.statistic) == ("amount", "oddness")
+    assert worst.rule == "budget: day"
+    assert worst.label == "share of missing or wrong values"
+    assert worst.was is not None
+    assert worst.now is not None
+    assert worst.was < 0.1 < 0.3 < worst.now
+    assert worst.value > worst.threshold
+
+
+def test_what_opens_live_is_what_calibrating_says(decided: sa.Engine, config: Config) -> None:
+    clock = clock_of(config, MODEL)
+    opened = {clock.date(clock.place(of.opened - DAY / 24)[0]) for of in records(decided)}
+    assert opened <= {
+        page.first + day * DAY
+        for page in calibrate(decided, config, MODEL).pages
+        for day in range((page.last - page.first).days + 1)
+    }
+    assert opened
+
+
+def test_every_lane_has_a_peak_in_every_window_that_it_judged(decided: sa.Engine) -> None:
+    with decided.connect() as connection:
+        rows = connection.execute(sa.select(scores.c.peaks, scores.c.readings)).all()
+    judged = [row.peaks for row in rows if row.peaks]
+    assert judged
+    assert {name for peaks in judged for name in peaks} == {"budget: day"}
+    assert all(peak is not None and peak >= 0 for peaks in judged for peak in peaks.values())
+    kept = [len(decode(bytes(row.readings))) for row in rows if row.peaks]
+    assert 1 <= max(kept) < 30  # the oddest, not every stream
+
+
+def test_a_budget_that_is_off_sees_and_opens_nothing(tmp_path: Path, baseline: Baseline) -> None:
+    config = config_of(f"sqlite:///{tmp_path / 'store.db'}", alerts={"budget": "off"})
+    engine = open_store(config.store)
+    fill(engine, log(), baseline)
+    assert lane_rules(config, MODEL) == ()
+    pipeline.decide_ready(run_of(engine, config))
+    assert not records(engine)
+    engine.dispose()
+
+
+def test_windows_that_do_not_divide_a_day_are_judged_by_rules_alone(url: str) -> None:
+    config = config_of(url, models={MODEL: {"window": "5h"}})
+    assert lane_rules(config, MODEL) == ()
