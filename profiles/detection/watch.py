@@ -15,6 +15,7 @@ from scipy import special
 
 from profiles.detection.column import KINDS, Column, Kind, Seen, Volume
 from profiles.detection.lanes import Beside, Lane, lanes
+from profiles.detection.reference import Counts
 from profiles.detection.scores import FIRST_SCORED, Scale
 from profiles.detection.watched import Folding, Watched
 from profiles.profile import Dimension, Group, Profile
@@ -215,6 +216,22 @@ class Watch:
             self._rows[to, step] += part.rows[kept]
             counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
             self._counts[to, :, step] += self._folding.fold(counts[kept])
+
+    def put(self, counts: Mapping[str, Counts], rows: Counts, seen: Counts) -> None:
+        """Set the whole running day, where its counts are in places already.
+
+        Parameters
+        ----------
+        counts : mapping from column to int [C, P, H]
+            Of everybody first, then of the groups in their order.
+        rows : int [C, H]
+        seen : int [H]
+            How many windows began in each step.
+        """
+        self._found = None
+        self._seen[:], self._rows[:] = seen, rows
+        for column, part in self._parts.items():
+            self._counts[:, part] = counts[column]
 
     def lanes(self) -> tuple[Lane, ...]:
         """Return the lanes that the closed days allow."""
