@@ -312,6 +312,9 @@ def _fenced(run: Run, claimed: runs.Claim) -> WindowDone:
 def decide_ready(run: Run) -> int:
     """Decide every window that is ready, in order, until told to stop; return how many."""
     decided = 0
+    first = decisions.next_ready(run.engine, run.name)
+    if first is not None:
+        run.watching.catch_up(first, stopping=run.stopping)
     while not run.stopping():
         done = _decide_next(run)
         decided += done

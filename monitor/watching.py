@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -61,6 +61,21 @@ class Watching:
         self._held: dict[datetime, int] = {}  # start → revision of what was seen
         self._at: datetime | None = None  # end of the last window
 
+    def catch_up(self, first: Window, *, stopping: Callable[[], bool] = lambda: False) -> None:
+        """See everything before a window, which after a start may take a minute.
+
+        Nothing is locked meanwhile. Told to stop, it has seen nothing.
+        """
+        if self._clock is None:
+            return
+        start = self._from(first)
+        if start < first.start:
+            for _ in self._days(Window(start=start, end=first.start), []):
+                if stopping():
+                    self._watch = None
+                    return
+            self._at = first.start
+
     def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Readings, ...]]:
         """Yield what every lane sees in each window.
 
@@ -72,17 +87,24 @@ class Watching:
         if self._clock is None:
             yield from (() for _ in windows)
             return
-        clock, start = self._clock, self._from(windows[0])
-        at, self._at = self._at, None  # where reading breaks off, the next call begins anew
-        span = Window(start=start if at is None else at, end=windows[-1].end)
+        start = self._from(windows[0])
+        self._at = None  # where reading breaks off, the next call begins anew
+        for watch, steps in self._days(Window(start=start, end=windows[-1].end), windows):
+            for step in steps:
+                yield tuple(_readings(of, self._clock) for of in watch.verdicts(step))
+        self._at = windows[-1].end
+
+    def _days(self, span: Window, windows: Sequence[Window]) -> Iterator[tuple[Watch, list[int]]]:
+        """Feed the watch with a span; yield it for each day, with the steps of those asked for."""
+        clock = self._clock
+        assert clock is not None
         dimensions = [part.dimension for part in self._baseline.profiles]
         stored = results.together(self._engine, self._name, self._baseline_id, dimensions, span)
         wanted = {window.start for window in windows}
         for day, of_day in groupby(
             _joined(stored, windows), key=lambda found: clock.place(found[0].start)[0]
         ):
-            watch = self._watch_at(day)
-            steps = []
+            watch, steps = self._watch_at(day), []
             for window, parts in of_day:
                 _, step = clock.place(window.start)
                 if parts:
@@ -90,9 +112,7 @@ class Watching:
                     self._held[window.start] = parts[0].revision
                 if window.start in wanted:
                     steps.append(step)
-            for step in steps:
-                yield tuple(_readings(verdict, clock) for verdict in watch.verdicts(step))
-        self._at = windows[-1].end
+            yield watch, steps
 
     def _from(self, first: Window) -> datetime:
         """Return where to read from: after what was seen, or from the beginning."""

@@ -79,6 +79,13 @@ def ready(connection: Connection, model: str, *, most: int) -> list[Ready]:
     ]
 
 
+def next_ready(engine: Engine, model: str) -> Window | None:
+    """Return the oldest window that can be decided; nothing is locked."""
+    with engine.connect() as connection:
+        found = ready(connection, model, most=1)
+    return found[0].window if found else None
+
+
 def _is_ready(row: Row[Any]) -> bool:
     """Whether a window can be decided: it is done, or has failed for good."""
     return bool(row.state == "done" or (row.state == "failed" and row.attempts >= MAX_ATTEMPTS))

@@ -180,3 +180,16 @@ def test_a_budget_that_is_off_sees_and_opens_nothing(tmp_path: Path, baseline: B
 def test_windows_that_do_not_divide_a_day_are_judged_by_rules_alone(url: str) -> None:
     config = config_of(url, models={MODEL: {"window": "5h"}})
     assert lane_rules(config, MODEL) == ()
+
+
+def test_catching_up_before_a_window_gives_what_reading_all_at_once_does(
+    engine: sa.Engine, config: Config
+) -> None:
+    found = all_windows(engine)
+    (expected,) = seen(watching(engine, config), found)[-1:]
+    watch = watching(engine, config)
+    watch.catch_up(found[-1])
+    assert seen(watch, found[-1:]) == [expected]
+    stopped = watching(engine, config)
+    stopped.catch_up(found[-1], stopping=lambda: True)
+    assert seen(stopped, found[-1:]) == [expected]
