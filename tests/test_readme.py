@@ -106,7 +106,8 @@ def test_the_readme_has_the_whole_way_from_a_table_to_a_dashboard() -> None:
     said = " ".join([*blocks("run"), *blocks("serve")])
     commands = re.findall(r"^monitor (\w+)", said.replace(" monitor", "\nmonitor"), flags=re.M)
     assert commands == [
-        "init", "check", "backfill", "status", "incidents", "drift", "run", "web",
+        "init", "check", "backfill", "status", "incidents", "calibrate", "drift", "run",
+        "web",
     ]  # fmt: skip
 
 

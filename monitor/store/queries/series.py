@@ -76,7 +76,10 @@ class Series:
             mean = np.where(n > 0, first / n, np.nan)
             variance = np.maximum(second - n * mean * mean, 0) / (n - 1)
             half = np.where(n > 1, 1.96 * np.sqrt(variance / n), np.nan)
-        return Means(mean=mean + self.centres[column], half_width=half, n=n.astype(np.int64))
+        centre = self.centres[column]
+        # what rounding leaves of a mean of zero is no number to show
+        mean = np.where(np.abs(mean + centre) < 1e-12 * abs(centre), 0.0, mean + centre)
+        return Means(mean=mean, half_width=half, n=n.astype(np.int64))
 
     def within(self, start: datetime, end: datetime) -> slice:
         """Return the steps that start within a span."""
