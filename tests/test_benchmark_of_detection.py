@@ -49,7 +49,7 @@ def test_a_larger_budget_opens_more_incidents() -> None:
         false_incidents("autocorrelated 0.9", 3, **SIZE, budget=budget) for budget in (1.0, 8.0)
     )
     assert few["days"] == many["days"] > 0
-    assert few["incidents"] < many["incidents"]
+    assert few["open_days"] < many["open_days"]
 
 
 @pytest.mark.parametrize("arm", ARMS)

@@ -2,8 +2,8 @@
 
 A score says by how many standard deviations the square root of a distance is above what chance, the
 stream's own wander and a tolerated shift make of it. It means the same of few and many rows, of two
-places and of twenty, and of rows that come in clumps: how much a stream wanders by itself, and how
-alike it does so from day to day, is taken from its past.
+places and of twenty, and of rows that come in clumps: how much a stream wanders by itself is taken
+from its past.
 
 References
 ----------
@@ -30,9 +30,7 @@ _PAST = 182  # days of stored looks that show how much a stream wanders
 _OWN = 0.5  # what a cohort's own past weighs against that of its column
 _WARM = 28  # days of reference before the first score
 _LEAST_MEAN = 0.25
-_ONE_WAY = 0.36  # variance of √distance, over what wander adds to the distance, if it goes one way
-_BETWEEN = (0.03, 0.6)
-_PRIOR = 14  # days' worth of that
+_ONE_WAY = 0.36  # 1 − 2/π: variance of √distance, over what a wander that goes one way adds to it
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -167,16 +165,12 @@ class Wander:
     shift : float64 [C]
         The square of the shift that a stream of endless rows shows, in units of Cohen's w. That of
         a cohort is drawn toward that of all cohorts.
-    spread : float64 [C]
-        The variance of √distance, over what wander adds to the distance.
     """
 
     def __init__(self, streams: int, scale: Scale, *, least: float) -> None:
         self.shift: Doubles = np.zeros(streams)
-        self.spread: Doubles = np.full(streams, _ONE_WAY)
         self._scale, self._least, self._age = scale, least, 0
-        self._shifts = deque[Doubles](maxlen=_PAST)  # of each day: excess and weight [2, C]
-        self._spreads = deque[Doubles](maxlen=_PAST)  # of each day: variance and its cause [2, C]
+        self._days = deque[Doubles](maxlen=_PAST)  # of each: excess and weight [2, C]
 
     def score(self, looks: Looks) -> Floats:
         """Return the scores [C, K]; −1 where nothing can be said."""
@@ -185,7 +179,7 @@ class Wander:
         drift = self.shift[:, None].astype(np.float32) * looks.rows
         usual = looks.mean + drift
         tolerated = np.sqrt(usual + np.float32(TOLERATED**2) * looks.rows)
-        deviation = np.sqrt(np.float32(0.5) + self.spread[:, None].astype(np.float32) * drift)
+        deviation = np.sqrt(np.float32(0.5) + np.float32(_ONE_WAY) * drift)
         found = (np.sqrt(looks.distance) - tolerated) / deviation
         return np.where(looks.rows >= self._least, found, np.float32(-1)).astype(np.float32)
 
@@ -200,44 +194,25 @@ class Wander:
         rows, mean = (np.median(of, axis=1).astype(np.float64) for of in (looks.rows, looks.mean))
         drift = self.shift * rows
         root = np.sqrt(mean + drift + TOLERATED**2 * rows)
-        root += score * np.sqrt(0.5 + self.spread * drift)
+        root += score * np.sqrt(0.5 + _ONE_WAY * drift)
         square = (root**2 - mean) / np.maximum(rows, 1) - self.shift
         return np.where(rows >= self._least, np.sqrt(np.maximum(0, square)), np.nan)
 
     def close(self, looks: Looks, day: int) -> None:
         """End a day, of which these were the looks."""
-        usable = self._age >= self._scale.first_day
-        rows = np.where(looks.rows >= self._least, looks.rows, np.float32(0)) * np.float32(usable)
+        known = looks.rows >= (self._least if self._age >= self._scale.first_day else np.inf)
+        rows = np.where(known, looks.rows, np.float32(0))
         excess = rows * (looks.distance - looks.mean)
-        self._shifts.append(_added(excess, rows * rows))
-        known = np.float32(self._age >= self._scale.first_day + _WARM)
-        drift = self.shift[:, None].astype(np.float32) * rows * known
-        gap = np.sqrt(looks.distance) - np.sqrt(looks.mean + drift)
-        above = (gap * gap - np.float32(0.5)) * (drift > 0)
-        self._spreads.append(_added(above, drift))
+        parts = (excess, rows * rows)
+        self._days.append(np.stack([of.sum(axis=1, dtype=np.float64) for of in parts]))
         self._age += 1
         if (day + 1) % 7 == 0:
-            self.shift, self.spread = self._shift(), self._spread()
+            self.shift = self._shift()
 
     def _shift(self) -> Doubles:
-        excess, weight = np.sum(list(self._shifts), axis=0)
+        excess, weight = np.sum(list(self._days), axis=0)
         found: Doubles = np.maximum(0, excess / np.maximum(weight, 1e-9))
         if len(found) > 1:
             column = max(0.0, float(excess[1:].sum() / max(weight[1:].sum(), 1e-9)))
             found[1:] = _OWN * found[1:] + (1 - _OWN) * column
         return found
-
-    def _spread(self) -> Doubles:
-        """Return one figure for everybody and one for the cohorts, drawn toward the usual one."""
-        above, drift = np.sum(list(self._spreads), axis=0)
-        found = np.empty(len(above))
-        for part in (slice(0, 1), slice(1, None)):
-            cause = drift[part].sum()
-            prior = _PRIOR * cause / len(self._spreads) + 1e-9
-            found[part] = (above[part].sum() + _ONE_WAY * prior) / (cause + prior)
-        return np.clip(found, *_BETWEEN)
-
-
-def _added(*of_looks: Floats) -> Doubles:
-    """Add each up over the looks of a day [., C]."""
-    return np.stack([of.sum(axis=1, dtype=np.float64) for of in of_looks])
