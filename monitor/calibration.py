@@ -5,14 +5,12 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from datetime import date, datetime
-from itertools import count
 
 from sqlalchemy import Engine
 
 from monitor.config import Config
 from monitor.history import clock_of, days_of, past_of, watch_of
-from profiles.detection.lanes import MONTH, Lane, lanes
-from profiles.detection.scores import FIRST_SCORED
+from profiles.detection.lanes import MONTH, Lane, opens_after
 from profiles.detection.watch import Odd, Stream, Verdict, rate_between, spells
 
 MOST_TOLD = 5
@@ -66,7 +64,7 @@ class Calibration:
     @property
     def opens_after(self) -> int:
         """How many days have to be stored before anything can page."""
-        return FIRST_SCORED + next(n for n in count() if lanes(n, self.budget))
+        return opens_after(self.budget)
 
     @property
     def a_month(self) -> float | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Literal
@@ -19,10 +19,12 @@ from monitor.config import Config, Model
 from monitor.config.names import did_you_mean
 from monitor.contact.columns import ColumnCheck, describe_columns
 from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
+from monitor.history import clock_of
 from monitor.sources import open_baseline, open_log
 from monitor.store.engine import connect, open_store, revision
 from profiles.baseline import Baseline, accept
 from profiles.derived import PARTS
+from profiles.detection.lanes import opens_after
 from profiles.errors import InvalidGrid
 from profiles.survey import Survey
 
@@ -95,7 +97,8 @@ def check(config: Config) -> Report:
     models, looks = [], {}
     for name, model in config.models.items():
         look = looks[name] = _Look(name, model, problems)
-        models.append(look.result())
+        found = look.result()
+        models.append(replace(found, notes=(*found.notes, *_about_budget(config, found))))
     _check_rules(config, looks, problems)
     _check_routes(config, problems)
     store = _check_store(config, problems)
@@ -298,6 +301,25 @@ def _what(model: Model) -> str:
     if baseline.table is not None:
         return f"table {baseline.table!r}"
     return f"file {baseline.file}" if baseline.file is not None else "that range of the log"
+
+
+def _about_budget(config: Config, model: ModelCheck) -> Iterator[str]:
+    """Say where the budget of false alarms cannot be kept, or not yet."""
+    budget = config.alerts.budget
+    if budget is None:
+        return
+    try:
+        clock_of(config, model.name)
+    except ConfigError as error:
+        yield f"alerts.budget is not kept here: {error}"
+        return
+    if model.first is not None and model.last is not None:
+        days, needed = (model.last - model.first).days + 1, opens_after(budget)
+        if days < needed:
+            yield (
+                f"the budget of false alarms begins when {needed} days are stored; the log has "
+                f"{days}, so until then only rules open incidents"
+            )
 
 
 def _check_rules(config: Config, looks: Mapping[str, _Look], problems: list[Problem]) -> None:

@@ -13,12 +13,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 
 from profiles.detection.column import Kind
-from profiles.detection.scores import FAST, SLOW, Scale
+from profiles.detection.scores import FAST, FIRST_SCORED, SLOW, Scale
 
 Doubles = npt.NDArray[np.float64]
 
@@ -85,6 +86,11 @@ def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
         return found
     merged = _lane("day", (*FAULTS, *BODIES), FAST, 1, stored, budget, 98)
     return () if merged is None else (merged,)
+
+
+def opens_after(budget: float) -> int:
+    """Return how many days have to be stored before anything can page."""
+    return FIRST_SCORED + next(stored for stored in count() if lanes(stored, budget))
 
 
 def _lane(

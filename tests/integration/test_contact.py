@@ -311,6 +311,20 @@ def test_check_notes_a_missing_index_and_rejected_rows(
     assert "canary" not in done.stdout
 
 
+def test_check_says_where_the_budget_is_not_kept_or_not_yet(
+    monitor: Monitor, log: str, tmp_path: Path
+) -> None:
+    configuration(tmp_path)
+    path = tmp_path / "monitor.yaml"
+    said = path.read_text(encoding="utf-8")
+    told = "the budget of false alarms begins when 65 days are stored; the log has "
+    assert told in " ".join(monitor("check").stdout.split())
+    path.write_text(said + "\nalerts: {budget: off}\n", encoding="utf-8")
+    assert "budget" not in monitor("check").stdout
+    configuration(tmp_path, rest="    window: 5h\n")
+    assert "alerts.budget is not kept here" in " ".join(monitor("check").stdout.split())
+
+
 def test_a_mistake_shows_no_traceback_in_a_process_of_its_own(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", "from monitor.cli import main; main()", "check"],
