@@ -220,7 +220,7 @@ def _rule_keys(view: IncidentView) -> html.Div | None:
 
 
 def _timeline(view: IncidentView, timezone: str) -> html.Section:
-    entries = sorted(view.timeline, key=lambda e: e.at, reverse=True)
+    entries = view.timeline[::-1]  # the latest first, also of one moment
     if not entries:
         return ui.panel("Timeline", html.P("Nothing is recorded.", className="quiet"))
     return ui.panel(
