@@ -178,7 +178,6 @@ class Watch:
         faults_only: Collection[str] = (),
     ) -> None:
         self.day, self.steps, self.budget = day, steps, budget
-        self._first = day
         self._watched = dict(watched)
         self._groups = {c: {d: g for d, g in groups.items() if c not in d} for c in watched}
         self._groups[_ROWS] = dict(groups)
@@ -198,6 +197,7 @@ class Watch:
         self._volume = Volume(_size(groups), day=day, steps=steps)
         self._cells: list[Cell] = []
         self._days: list[Floats] = []  # the largest score of each cell, of closed days
+        self._came: list[bool] = []  # whether a closed day had any window
         self._week: list[list[_Best]] = []  # the same cells' oddest looks, of this week's
         self._beside: dict[Lane, tuple[int, Beside]] = {}
         self._found: _Found | None = None
@@ -234,8 +234,8 @@ class Watch:
             self._counts[:, part] = counts[column]
 
     def lanes(self) -> tuple[Lane, ...]:
-        """Return the lanes that the closed days allow."""
-        return lanes(self.day - self._first - FIRST_SCORED, self.budget)
+        """Return the lanes that the closed days allow; those without a window stand for nothing."""
+        return lanes(sum(self._came[FIRST_SCORED:]), self.budget)
 
     def verdicts(self, step: int) -> list[Verdict]:
         """Judge the running day as it stands after a step."""
@@ -271,6 +271,7 @@ class Watch:
         """End the running day."""
         found = self._today()
         self._days.append(found.highest[-1])
+        self._came.append(bool(self._seen.any()))
         if self.day % 7 == 6:
             self._week.clear()
         else:
@@ -335,9 +336,12 @@ class Watch:
         start = len(self._days) - self.day % lane.days
         held = self._beside.get(lane)
         if held is None or held[0] != start:
-            stored = np.stack(self._days[start - lane.beside * lane.days : start])[:, at]
-            units = stored.reshape(lane.beside, lane.days, len(at)).max(axis=1)
-            held = self._beside[lane] = (start, Beside(units))
+            units = [
+                np.max(self._days[first : first + lane.days], axis=0)
+                for first in range(FIRST_SCORED, start, lane.days)
+                if any(self._came[first : first + lane.days])
+            ]
+            held = self._beside[lane] = (start, Beside(np.stack(units[-lane.beside :])[:, at]))
         return held[1]
 
     def _odd(self, at: int, height: float, lane: Lane, step: int, bar: float) -> Odd:

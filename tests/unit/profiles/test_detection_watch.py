@@ -177,6 +177,7 @@ def test_a_column_is_not_watched_inside_its_own_cohorts_and_context_for_faults_a
     watch = Watch({name: places(4) for name in names}, GROUPS, budget=1.0, day=0, steps=1,
                   faults_only=["weather"])  # fmt: skip
     for _ in range(7 * 12):
+        watch.add(0, [])  # a window without rows
         watch.close()
     streams = {stream for stream, _, _ in watch.sights(0)}
     assert {s.dimension for s in streams if s.column == "region"} == {EVERYBODY}
@@ -208,3 +209,18 @@ def test_a_quiet_day_ends_a_spell() -> None:
 def test_rates_have_the_intervals_of_garwood(events: int, low: float, high: float) -> None:
     assert rate_between(events, 1) == pytest.approx((low, high), abs=1e-3)
     assert rate_between(events, 4) == pytest.approx((low / 4, high / 4), abs=1e-3)
+
+
+def test_days_without_a_window_are_put_beside_nothing() -> None:
+    of = Installation(8, weeks=12, columns=1)
+    watch = of.watch(budget=1.0)
+    for day in range(80):
+        for step, parts in of.windows(day):
+            watch.add(step, parts)
+        watch.close()
+    before, days = watch.lanes(), watch.day
+    assert before
+    for _ in range(40):
+        watch.close()
+    assert watch.lanes() == before
+    assert watch.day == days + 40
