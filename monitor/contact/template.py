@@ -32,7 +32,7 @@ def _lines(look: FirstLook, source: str) -> Iterable[str]:
         "# `monitor check` shows what came of it, and every mistake with its line.",
         "",
         "store: sqlite:///driftline.db  # where results are kept; PostgreSQL in production",
-        "timezone: UTC  # only for showing times",
+        "timezone: UTC  # for showing times, and for what is usual at an hour of the day",
         "",
         "models:",
         f"  {scalar(model)}:",

@@ -10,7 +10,7 @@ _TEMPLATE = Template("""\
 # `monitor demo` writes it anew each time; copy it elsewhere to make it yours.
 
 store: $store  # where results are kept: SQLite, or postgresql+psycopg://…
-timezone: America/New_York  # only for showing times; everything inside is UTC
+timezone: America/New_York  # for showing times, and for what is usual at an hour of the day
 
 models:
   flight-delay:  # says how likely a flight is to land more than 15 minutes late
