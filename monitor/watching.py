@@ -30,17 +30,9 @@ def lane_rules(config: Config, name: str) -> tuple[Rule, ...]:
     clock = _clock(config, name)
     if clock is None:
         return ()
+    # the threshold in a window is told by its readings
     return tuple(
-        Rule(
-            name=_named(lane),
-            statistic=STATISTIC,
-            threshold=1.0,  # what it is in a window is told by the readings
-            over=timedelta(days=days),
-            windows=1,
-            min_rows=0,
-            quiet=clock.windows,
-        )
-        for lane, days in LANES.items()
+        _rule(lane, clock, threshold=1.0, over=timedelta(days=days)) for lane, days in LANES.items()
     )
 
 
@@ -116,8 +108,9 @@ class Watching:
 
     def _from(self, first: Window) -> datetime:
         """Return where to read from: after what was seen, or from the beginning."""
-        if self._at == first.start and self._unchanged(first):
-            return first.start
+        at = self._at
+        if at is not None and at <= first.start and self._unchanged(at):
+            return at  # what lies between, as a window that has failed, changes nothing before
         if self._watch is not None:
             log.info(
                 "the past has changed; it is watched again from its beginning",
@@ -127,10 +120,10 @@ class Watching:
         extent = results.extent(self._engine, self._name)
         return first.start if extent is None else min(first.start, extent[0])
 
-    def _unchanged(self, before: Window) -> bool:
+    def _unchanged(self, until: datetime) -> bool:
         if not self._held:
             return True
-        span = Window(start=min(self._held), end=before.start)
+        span = Window(start=min(self._held), end=until)
         return results.revisions(self._engine, self._name, self._baseline_id, span) == self._held
 
     def _watch_at(self, day: int) -> Watch:
@@ -169,14 +162,11 @@ def _readings(verdict: Verdict, clock: Clock) -> Readings:
         found.setdefault(key, odd)
     rows = list(found.values())
     return Readings(
-        rule=Rule(
-            name=_named(verdict.lane.name),
-            statistic=STATISTIC,
+        rule=_rule(
+            verdict.lane.name,
+            clock,
             threshold=verdict.bar,
             over=timedelta(hours=verdict.odd[0].scale.hours),
-            windows=1,
-            min_rows=0,
-            quiet=clock.windows,
         ),
         streams=tuple(found),
         value=np.array([odd.height for odd in rows]),
@@ -198,6 +188,13 @@ def _clock(config: Config, name: str) -> Clock | None:
         return clock_of(config, name)
     except ConfigError:  # `monitor check` and `calibrate` say so
         return None
+
+
+def _rule(lane: str, clock: Clock, *, threshold: float, over: timedelta) -> Rule:
+    return Rule(
+        name=_named(lane), statistic=STATISTIC, threshold=threshold, over=over, windows=1,
+        min_rows=0, quiet=clock.windows,
+    )  # fmt: skip
 
 
 def _named(lane: str) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from profiles.detection.reference import Counts, Floats, Reference, VolumeReference
 from profiles.detection.scores import (
@@ -54,6 +56,11 @@ class Seen:
     wander: Wander
     scores: Floats
 
+    @cached_property
+    def effects(self) -> npt.NDArray[np.float64]:
+        """Cohen's w [C, K] without what chance and the streams' own wander add to it."""
+        return self.wander.effect(self.looks)
+
 
 class _Streams:
     """What values and volumes have in common: the last days are kept, and how streams wander."""
@@ -75,6 +82,11 @@ class _Streams:
             least = _MIN_VOLUME if kind == "volume" else _MIN_ROWS
             wander = self._wander[kind, scale] = Wander(len(rows), scale, least=least)
         return Seen(kind=kind, scale=scale, looks=looks, wander=wander, scores=wander.score(looks))
+
+    def _behind(self, scale: Scale, today: _Day) -> _Day:
+        days = self._days(_scales_of(scale), today)
+        _, _, came, expected = next(_looks(days, (scale,), today[0].shape[-1]))
+        return came, expected
 
     def _learn(self, found: Sequence[Seen], day: int) -> None:
         for of in found:
@@ -123,11 +135,7 @@ class Column(_Streams):
 
     def behind(self, scale: Scale, counts: Counts) -> _Day:
         """Return what a scale looked at: what came and what was expected [C, P, K]."""
-        for scales in _BACK:
-            if scale in scales:
-                days = self._days(scales, self._day(scales, counts))
-                return next(found[2:] for found in _looks(days, (scale,), counts.shape[-1]))
-        raise KeyError(scale)
+        return self._behind(scale, self._day(_scales_of(scale), counts))
 
     def _at(self, scale: Scale, came: Floats, expected: Floats, stride: int) -> Iterator[Seen]:
         """Yield what one scale sees, given what came and what was expected [C, P, K]."""
@@ -190,26 +198,14 @@ class Volume(_Streams):
         found: list[Seen] = []
         for scales in _BACK:
             days = self._days(scales, self._day(scales, rows, seen))
-            for scale in scales:
-                steps = scale.steps(days[0].shape[-1])
-                if steps is not None:
-                    came, expected = (last(of, *steps)[:, 0] for of in days)
-                    stride = steps[1] * len(seen) // days[0].shape[-1]
-                    found.append(
-                        self._seen(
-                            "volume", scale, alone(came, expected), expected,
-                            stride=stride,
-                        )
-                    )  # fmt: skip
+            for scale, stride, came, expected in _looks(days, scales, len(seen)):
+                of_rows = alone(came[:, 0], expected[:, 0])
+                found.append(self._seen("volume", scale, of_rows, expected[:, 0], stride=stride))
         return found
 
     def behind(self, scale: Scale, rows: Counts, seen: Counts) -> _Day:
         """Return what a scale looked at: what came and what was expected [C, 1, K]."""
-        for scales in _BACK:
-            if scale in scales:
-                days = self._days(scales, self._day(scales, rows, seen))
-                return next(found[2:] for found in _looks(days, (scale,), len(seen)))
-        raise KeyError(scale)
+        return self._behind(scale, self._day(_scales_of(scale), rows, seen))
 
     def close(self, rows: Counts, seen: Counts, found: Sequence[Seen]) -> None:
         """End the running day: learn from what came, and from what was seen of it."""
@@ -221,6 +217,11 @@ class Volume(_Streams):
     def _day(self, scales: _Scales, rows: Counts, seen: Counts) -> _Day:
         expected = self._reference.rows(seen, lag=scales[0].lag)
         return _coarse(rows[:, None], scales), _coarse(expected[:, None], scales)
+
+
+def _scales_of(scale: Scale) -> _Scales:
+    """Return the scales that a scale is looked at together with."""
+    return next(scales for scales in _BACK if scale in scales)
 
 
 def _looks(days: _Day, scales: _Scales, of_day: int) -> Iterator[tuple[Scale, int, Floats, Floats]]:

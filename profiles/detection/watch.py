@@ -16,7 +16,7 @@ from scipy import special
 from profiles.detection.column import KINDS, Column, Kind, Seen, Volume
 from profiles.detection.lanes import Beside, Lane, lanes
 from profiles.detection.reference import Counts
-from profiles.detection.scores import FIRST_SCORED, Scale
+from profiles.detection.scores import FIRST_SCORED, SLOW, Scale
 from profiles.detection.watched import Folding, Watched
 from profiles.profile import Dimension, Group, Profile
 
@@ -198,7 +198,7 @@ class Watch:
         self._cells: list[Cell] = []
         self._days: list[Floats] = []  # the largest score of each cell, of closed days
         self._came: list[bool] = []  # whether a closed day had any window
-        self._week: list[list[_Best]] = []  # the same cells' oddest looks, of this week's
+        self._week: list[dict[int, _Best]] = []  # of slow cells: their oddest looks, of this week's
         self._beside: dict[Lane, tuple[int, Beside]] = {}
         self._found: _Found | None = None
         self._clear()
@@ -275,8 +275,8 @@ class Watch:
         if self.day % 7 == 6:
             self._week.clear()
         else:
-            every = range(len(self._cells))
-            self._week.append([self._best(i, self.steps - 1) for i in every])
+            slow = [i for i, cell in enumerate(self._cells) if cell.scale in SLOW]
+            self._week.append({i: self._best(i, self.steps - 1) for i in slow})
         for column, of in self._columns.items():
             of.close(self._counts_of(column), found.of_column[column])
         self._volume.close(self._rows, self._seen, found.of_column[_ROWS])
@@ -369,11 +369,10 @@ class Watch:
         stream, look = np.unravel_index(
             int(seen.scores[part, :looks].argmax()), (cell.last - cell.first, looks)
         )
-        effects = seen.wander.effect(seen.looks)
         return _Best(
             stream=int(stream),
             look=int(look),
-            effect=float(effects[part][stream, look]),
+            effect=float(seen.effects[part][stream, look]),
             rows=int(seen.looks.rows[part][stream, look]),
         )
 

@@ -53,10 +53,6 @@ class Watched:
     def places(self) -> int:
         return self.values + 2
 
-    def fold(self, counts: npt.NDArray[np.integer]) -> Ints:
-        """Add counts [..., B] into places [..., P]."""
-        return Folding([self]).fold(counts)
-
 
 class Folding:
     """The places of several columns, laid end to end.

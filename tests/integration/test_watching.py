@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import pytest
 import sqlalchemy as sa
+import structlog
 from pydantic import SecretStr
 
 from monitor import judging, pipeline
@@ -193,3 +194,17 @@ def test_catching_up_before_a_window_gives_what_reading_all_at_once_does(
     stopped = watching(engine, config)
     stopped.catch_up(found[-1], stopping=lambda: True)
     assert seen(stopped, found[-1:]) == [expected]
+
+
+def test_a_window_that_cannot_be_judged_is_no_reason_to_begin_anew(
+    engine: sa.Engine, config: Config
+) -> None:
+    found = all_windows(engine)
+    at_once = seen(watching(engine, config), found)
+    watch = watching(engine, config)
+    seen(watch, found[:-9])
+    with structlog.testing.capture_logs() as logs:
+        assert seen(watch, found[-8:-4]) == at_once[-8:-4]  # the one between has its result
+        watch.catch_up(found[-2])
+        assert seen(watch, found[-2:]) == at_once[-2:]
+    assert [entry["action"] for entry in logs] == []

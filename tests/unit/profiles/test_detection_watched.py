@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from profiles.counting import profile
-from profiles.detection.watched import MAX_CATEGORIES, Watched, watched
+from profiles.detection.watched import MAX_CATEGORIES, Folding, Watched, watched
 from profiles.grids import CategoricalGrid, Grid, NumericGrid, categorical_grid
 from profiles.profile import Plan
 from tests.support.profiles import categories_of, counts_on, grid_of
@@ -46,14 +46,14 @@ def missing_and_wrong(of: Watched) -> tuple[int, int]:
 
 
 def folded(grid: NumericGrid, values: Sequence[float]) -> npt.NDArray[np.int64]:
-    return watched(grid).fold(counts_on(grid, values))
+    return Folding([watched(grid)]).fold(counts_on(grid, values))
 
 
 def places_of(grid: CategoricalGrid, name: str, values: pa.Array) -> npt.NDArray[np.int64]:
     """Profile rows as a window is, and fold what was counted."""
     plan = Plan(grids={name: grid})
     (everybody,) = profile(plan, [pa.record_batch({name: values})])
-    return watched(grid).fold(everybody.columns[name].counts)[0]
+    return Folding([watched(grid)]).fold(everybody.columns[name].counts)[0]
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -61,7 +61,7 @@ def places_of(grid: CategoricalGrid, name: str, values: pa.Array) -> npt.NDArray
 def test_places_sum_to_the_rows(name: str, seed: int, shape: tuple[int, ...]) -> None:
     grid = GRIDS[name]
     counts = np.random.default_rng(seed).poisson(2, (*shape, grid.bins))
-    found = watched(grid).fold(counts)
+    found = Folding([watched(grid)]).fold(counts)
     assert found.shape == (*shape, watched(grid).places)
     assert (found.sum(axis=-1) == counts.sum(axis=-1)).all()
 
@@ -80,7 +80,7 @@ def test_every_bin_lies_in_one_of_some_twenty_places(name: str) -> None:
         one[at] = 7
         expected = np.zeros(of.places, np.int64)
         expected[of.place[at]] = 7
-        assert (of.fold(one) == expected).all()
+        assert (Folding([of]).fold(one) == expected).all()
 
 
 @pytest.mark.parametrize("name", GRIDS)
@@ -132,7 +132,7 @@ def test_a_heavy_value_is_a_place_and_the_spread_beside_it_about_ten() -> None:
 def test_a_column_of_the_baseline_lies_evenly_in_its_places() -> None:
     values = np.random.default_rng(6).normal(0, 1, 5_000)
     grid = grid_of(values)
-    found = watched(grid).fold(counts_on(grid, values))
+    found = Folding([watched(grid)]).fold(counts_on(grid, values))
     of = watched(grid)
     inside = np.delete(found[: of.values], of.beyond)
     assert inside.min() > 300
