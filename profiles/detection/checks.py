@@ -1,0 +1,300 @@
+"""What has never happened before: facts, which need no calibration and page at once.
+
+A column without any value, an hour without any row, a cohort that is gone, a value that a cohort
+column never had, identifiers that come twice: none of these is a matter of chance where it has not
+been seen in half a year. What has been seen before is usual here, and is left to the lanes.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from profiles.baseline import Baseline
+from profiles.grids import Grid, NumericGrid
+from profiles.profile import EVERYBODY, Dimension, Group, Profile
+
+Ints = npt.NDArray[np.int64]
+Check = Literal["unknown value", "vanished", "silence", "all missing", "repeated"]
+
+MEMORY = 182  # days after which what happened once may be told again
+LEARNING = 28  # days in which a column shows whether new values are usual
+ABSORBED = 28  # days after which a value is no longer new
+_WEEKS = (4, 8)  # of the same weekday that say what is usual: at least, and at most
+_MIN_ROWS = 20  # of an hour in which every value is missing; of a day that a cohort is gone
+_ALWAYS = 10  # rows that every such hour of the weeks before had
+_SETTLING = 7  # days in which a log shows how many rows it repeats
+_REPEATED = 0.01  # share of repeated rows that is never told
+_OFTEN = 3  # days with repeats after which they are usual
+_FULL = 0.05  # share of missing values under which a column is never without any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Breach:
+    """A check that is broken.
+
+    Attributes
+    ----------
+    column : str
+        ``rows`` where it is about the rows themselves, or their identifiers.
+    dimension, group
+        The cohort it is about; everybody where it is about all.
+    rows : int
+        That it concerns.
+    now, was : float
+        What there is, and what there was before: of rows their number, else shares.
+    """
+
+    check: Check
+    column: str
+    dimension: Dimension = EVERYBODY
+    group: Group = ()
+    rows: int
+    now: float
+    was: float
+
+    @property
+    def label(self) -> str:
+        """What the two numbers are."""
+        if self.check in ("vanished", "silence"):
+            return "number of"
+        if self.check == "unknown value":
+            return f"share of {self.group[0]}"
+        return "share of missing" if self.check == "all missing" else "share of repeated"
+
+    @property
+    def key(self) -> tuple[Check, str, Dimension, Group]:
+        """What breaks once and is told once; any new value of a column is the same."""
+        cohort = (EVERYBODY, ()) if self.check == "unknown value" else (self.dimension, self.group)
+        return self.check, self.column, *cohort
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spell:
+    """Days in a row on which a check was broken; `usual` where it had been not long before."""
+
+    last: int
+    usual: bool
+
+
+class Checks:
+    """Checks one model, day by day; what it says depends on earlier days and this one's steps.
+
+    Parameters
+    ----------
+    baseline : Baseline
+    day : int
+        Number of the first day, from a Monday on.
+    steps : int
+        Of a day.
+    windows : int
+        Of a step; an hour is silent once all of them are there.
+    """
+
+    def __init__(self, baseline: Baseline, *, day: int, steps: int, windows: int = 1) -> None:
+        self.day, self.steps, self._first, self._windows = day, steps, day, windows
+        whole = baseline.profiles[0]
+        grids = baseline.plan.grids
+        self._columns = tuple(grids)
+        self._absent = [_absent(grid) for grid in grids.values()]
+        counts = [whole.columns[name].counts[0] for name in grids]
+        self._was_missing = np.array(
+            [of[at].sum() / max(1, of.sum()) for of, at in zip(counts, self._absent, strict=True)]
+        )
+        along = {part.dimension: part for part in baseline.profiles if len(part.dimension) <= 1}
+        self._groups = [(d, group) for d, part in along.items() for group in part.groups]
+        self._at = {of: at for at, of in enumerate(self._groups)}
+        # as many values as were seen once are still to come: Good's estimate of the unseen
+        self._closed = {d for d, part in along.items() if d and not (part.rows == 1).any()}
+        self._cohorts = {d for d in along if d}
+        self._met: dict[tuple[Dimension, Group], int] = {}  # new values: the day they came first
+        self._spells: dict[tuple[Check, str, Dimension, Group], _Spell] = {}
+        self._past: deque[tuple[Ints, Ints]] = deque(maxlen=7 * _WEEKS[1])  # rows, seen
+        self._most_repeated: deque[float] = deque(maxlen=MEMORY)
+        self._clear()
+
+    def add(self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0) -> None:
+        """Count a window that begins in a step of the running day.
+
+        Parameters
+        ----------
+        read, repeated : int
+            Rows that were read, and those among them whose identifier had come before.
+        """
+        self._seen[step] += 1
+        self._read[step] += (read, repeated)
+        for part in parts:
+            for group, rows in zip(part.groups, part.rows.tolist(), strict=True):
+                at = self._at.get((part.dimension, group))
+                if at is not None:
+                    self._rows[at, step] += rows
+                elif part.dimension in self._cohorts and rows:
+                    self._new.setdefault((part.dimension, group), np.zeros(self.steps, np.int64))
+                    self._new[part.dimension, group][step] += rows
+            if part.dimension == EVERYBODY:
+                self._missing[:, step] += [
+                    part.columns[name].counts[0, at].sum()
+                    for name, at in zip(self._columns, self._absent, strict=True)
+                ]
+
+    def broken(self, step: int) -> list[Breach]:
+        """Return what is broken for the first time in half a year, as the day stands at a step."""
+        found = [*self._unknown(step), *self._gone(step), *self._empty(step)]
+        found += self._all_missing(step)
+        fresh = [breach for breach in found if not self._spell(breach).usual]
+        return [*fresh, *self._repeats(step)]
+
+    def out(self) -> tuple[list[int], dict[str, list[int]]]:
+        """Return the steps that teach nothing: of the day, and of single columns.
+
+        They are those in which a check broke for the first time, so that a fault is not learnt.
+        """
+        silent = list(self._silent())
+        if silent and self._spell(self._silence(silent[-1])).usual:
+            silent = []
+        columns = {}
+        for at, steps in self._without_values().items():
+            if not self._spell(self._missing_at(at, steps[-1])).usual:
+                columns[self._columns[at]] = steps
+        return silent, columns
+
+    def close(self) -> None:
+        """End the running day."""
+        last = self.steps - 1
+        found = [*self._unknown(last), *self._gone(last), *self._empty(last)]
+        for breach in [*found, *self._all_missing(last)]:
+            self._spells[breach.key] = self._spell(breach)
+        for of in self._new:
+            self._met.setdefault(of, self.day)
+        self._past.append((self._rows, self._seen))
+        self._most_repeated.append(max(self._repeated_shares(), default=0.0))
+        self.day += 1
+        self._clear()
+
+    def _clear(self) -> None:
+        self._seen = np.zeros(self.steps, np.int64)
+        self._rows = np.zeros((len(self._groups), self.steps), np.int64)
+        self._read = np.zeros((self.steps, 2), np.int64)
+        self._missing = np.zeros((len(self._columns), self.steps), np.int64)
+        self._new: dict[tuple[Dimension, Group], Ints] = {}
+
+    def _spell(self, breach: Breach) -> _Spell:
+        """Return the spell that a breach of the running day is part of."""
+        before = self._spells.get(breach.key)
+        if before is None:
+            learning = self.day - self._first < LEARNING
+            open_to_new = breach.check == "unknown value" and breach.dimension not in self._closed
+            return _Spell(last=self.day, usual=learning and open_to_new)
+        going_on = self.day - before.last <= 1
+        usual = before.usual if going_on else self.day - before.last <= MEMORY
+        return _Spell(last=self.day, usual=usual)
+
+    def _unknown(self, step: int) -> Iterator[Breach]:
+        whole = max(1, int(self._rows[0, : step + 1].sum()))
+        for (dimension, group), rows in sorted(self._new.items()):
+            came = int(rows[: step + 1].sum())
+            if came and self.day - self._met.get((dimension, group), self.day) < ABSORBED:
+                yield Breach(
+                    check="unknown value", column=dimension[0], dimension=dimension, group=group,
+                    rows=came, now=came / whole, was=0.0,
+                )  # fmt: skip
+
+    def _gone(self, step: int) -> Iterator[Breach]:
+        """Yield the cohorts of which nothing came while others came as always."""
+        weeks = self._weeks(step)
+        if weeks is None:
+            return
+        always, usual = weeks.min(axis=0), np.median(weeks, axis=0)
+        came = self._rows[:, : step + 1].sum(axis=1)
+        if came[0] < usual[0] / 2:
+            return
+        for at in np.flatnonzero((came == 0) & (always > 0) & (usual >= _MIN_ROWS)).tolist():
+            dimension, group = self._groups[at]
+            yield Breach(
+                check="vanished", column="rows", dimension=dimension, group=group,
+                rows=round(usual[at]), now=0.0, was=float(usual[at]),
+            )  # fmt: skip
+
+    def _weeks(self, step: int) -> npt.NDArray[np.float64] | None:
+        """Return the rows of every group [W, G] in the same steps of the weeks before."""
+        now = self._seen[: step + 1]
+        found = [
+            (rows[:, : step + 1] * now / np.maximum(seen[: step + 1], 1)).sum(axis=1)
+            for rows, seen in self._same_weekdays()
+            if (seen[: step + 1][now > 0] > 0).all()
+        ]
+        return np.stack(found) if len(found) >= _WEEKS[0] and now.any() else None
+
+    def _same_weekdays(self) -> Iterator[tuple[Ints, Ints]]:
+        held = len(self._past)
+        return (self._past[held - back] for back in range(7, held + 1, 7))
+
+    def _empty(self, step: int) -> Iterator[Breach]:
+        """Yield the last hour in which no row came at all."""
+        for at in list(self._silent())[::-1]:
+            if at <= step:
+                yield self._silence(at)
+                return
+
+    def _silent(self) -> Iterator[int]:
+        """Yield the steps without a row that always had some."""
+        for step in np.flatnonzero((self._seen >= self._windows) & (self._rows[0] == 0)).tolist():
+            before = [rows[0, step] for rows, seen in self._same_weekdays() if seen[step]]
+            if len(before) >= _WEEKS[0] and min(before) >= _ALWAYS:
+                yield step
+
+    def _silence(self, step: int) -> Breach:
+        usual = float(np.median([r[0, step] for r, seen in self._same_weekdays() if seen[step]]))
+        return Breach(check="silence", column="rows", rows=round(usual), now=0.0, was=usual)
+
+    def _all_missing(self, step: int) -> Iterator[Breach]:
+        for at, steps in self._without_values().items():
+            past = [each for each in steps if each <= step]
+            if past:
+                yield self._missing_at(at, past[-1])
+
+    def _without_values(self) -> dict[int, list[int]]:
+        """Return the steps in which a column that has values had none."""
+        rows = self._rows[0]
+        every = (self._missing == rows) & (rows >= _MIN_ROWS)
+        every &= (self._was_missing < _FULL)[:, None]
+        return {
+            at: np.flatnonzero(every[at]).tolist()
+            for at in np.flatnonzero(every.any(axis=1)).tolist()
+        }
+
+    def _missing_at(self, column: int, step: int) -> Breach:
+        return Breach(
+            check="all missing", column=self._columns[column], rows=int(self._rows[0, step]),
+            now=1.0, was=float(self._was_missing[column]),
+        )  # fmt: skip
+
+    def _repeats(self, step: int) -> Iterator[Breach]:
+        """Yield the last step that repeats twice as much as on all but a few days before."""
+        if self.day - self._first < _SETTLING:
+            return
+        most = sorted(self._most_repeated)[-_OFTEN]
+        shares = self._repeated_shares()
+        over = [at for at in range(step + 1) if shares[at] > max(_REPEATED, 2 * most)]
+        if over:
+            repeated = int(self._read[over[-1], 1])
+            yield Breach(
+                check="repeated", column="rows", rows=repeated, now=shares[over[-1]], was=most
+            )
+
+    def _repeated_shares(self) -> list[float]:
+        read, repeated = self._read.T
+        found: list[float] = (repeated / np.maximum(read, 1)).tolist()
+        return found
+
+
+def _absent(grid: Grid) -> list[int]:
+    """Return the bins of a grid that hold no value."""
+    if isinstance(grid, NumericGrid):
+        return [grid.missing, grid.non_finite, grid.mismatch]
+    return [grid.missing, grid.mismatch]
