@@ -6,9 +6,9 @@ decision can be replayed from any window whose state was kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType
 
 import numpy as np
@@ -18,10 +18,10 @@ from alerts.errors import DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import (
     Incident,
     IncidentStream,
-    ModelState,
     State,
     Streak,
     Transition,
+    TransitionState,
     incident_id,
     ranked,
 )
@@ -31,6 +31,7 @@ from profiles.windows import Window
 KIND = "drift"
 QUIET_RATIO = 0.9  # a stream at its threshold must not open and close an incident by turns
 QUIET_WINDOWS = 3  # an incident ends no sooner than this, however short its rule
+PERSISTENT = timedelta(days=7)  # an incident that is open for so long is set aside
 
 Streaks = Mapping[StreamKey, Streak]
 
@@ -40,7 +41,7 @@ class Decision:
     """What one window changed."""
 
     state: State
-    incident: Incident | None  # where it is new or has changed
+    incidents: tuple[Incident, ...]  # that are new or have changed
     transitions: tuple[Transition, ...]  # in order
 
 
@@ -58,7 +59,8 @@ def decide(
     the value is unknown or the rows too few it is neither, and its row of windows goes on.
     A rule opens an incident once a stream has been beyond for ``rule.windows`` windows in a row.
     While it is open, further streams join it after as many; it ends when each that joined has
-    been quiet for ``max(rule.windows, 3)`` windows in a row.
+    been quiet for ``max(rule.windows, 3)`` windows in a row. After a week it is *persistent*: its
+    columns are set aside, so that something else can open another.
 
     Parameters
     ----------
@@ -87,7 +89,9 @@ def decide(
     by_name = {rule.name: rule for rule in rules}
     seen = _by_rule(readings, by_name)
     streaks = _advance(state, seen, by_name, window)
-    beyond = [stream for of in seen.values() for stream in _streams(of, window.end)]
+    every = [stream for of in seen.values() for stream in _streams(of, window.end)]
+    aside, told_aside = _set_aside(state, every, streaks, by_name, at=window.end)
+    beyond = [s for s in every if s.column not in state.aside]
     ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
 
     if state.incident is not None:
@@ -99,6 +103,9 @@ def decide(
             rules=by_name,
             at=window.end,
         )
+        if incident.resolved is None and window.end - incident.opened >= PERSISTENT:
+            incident, lasting = _lasting(incident, at=window.end)
+            told = (*told, lasting)
     elif ripe:
         incident, told = _opened(
             model=model, at=window.end, ripe=ripe, streaks=streaks, rules=by_name
@@ -106,12 +113,19 @@ def decide(
     else:
         incident, told = None, ()
 
-    still_open = incident if incident is not None and incident.resolved is None else None
-    after = State(at=window.end, streaks=_kept(streaks, still_open), incident=still_open)
+    known = {before.id: before for before in state.open}
+    found = [*aside, *([] if incident is None else [incident])]
+    still_open = [of for of in found if of.resolved is None]
+    after = State(
+        at=window.end,
+        streaks=_kept(streaks, still_open),
+        incident=next((of for of in still_open if of.state == "firing"), None),
+        persistent=tuple(of for of in still_open if of.state == "persistent"),
+    )
     return Decision(
         state=after,
-        incident=incident if incident != state.incident else None,
-        transitions=_in_order(model, state.name, after, beyond, told),
+        incidents=tuple(of for of in found if of != known.get(of.id)),
+        transitions=(*told_aside, *_in_order(model, state.name, after, beyond, told)),
     )
 
 
@@ -132,8 +146,7 @@ def _advance(
 ) -> dict[StreamKey, Streak]:
     """Go on with the rows of windows of the streams that have one, and begin those of others."""
     streaks = {k: s for k, s in state.streaks.items() if k.rule in rules}
-    joined = state.incident.streams if state.incident is not None else ()
-    watched = {*streaks, *(stream.key for stream in joined)}
+    watched = {*streaks, *(stream.key for of in state.open for stream in of.streams)}
     for of in seen.values():
         place = {key: at for at, key in enumerate(of.streams)}
         judged, beyond = of.judged, of.beyond
@@ -189,6 +202,44 @@ def _opened(
     return incident, (fired,)
 
 
+def _set_aside(
+    state: State,
+    beyond: Sequence[IncidentStream],
+    streaks: Streaks,
+    rules: Mapping[str, Rule],
+    *,
+    at: datetime,
+) -> tuple[list[Incident], list[Transition]]:
+    """Go on with the persistent incidents, each with what moves in its columns."""
+    found: list[Incident] = []
+    told: list[Transition] = []
+    for incident in state.persistent:
+        columns = {s.column for s in incident.streams}
+        own = [s for s in beyond if s.column in columns]
+        ripe = [s for s in own if streaks[s.key].beyond >= rules[s.rule].windows]
+        incident, transitions = _continued(  # noqa: PLW2901 - as it is after the window
+            incident=incident, ripe=ripe, beyond=own, streaks=streaks, rules=rules, at=at
+        )
+        found.append(incident)
+        told += transitions
+    return found, told
+
+
+def _lasting(incident: Incident, *, at: datetime) -> tuple[Incident, Transition]:
+    """Set an incident aside: it stays open, and its columns open no other."""
+    persistent = replace(incident, state="persistent")
+    transition = Transition.of(
+        model=incident.model,
+        incident=incident.id,
+        at=at,
+        before="firing",
+        after="persistent",
+        reason=f"open for {PERSISTENT.days} days",
+        text=f"persistent after {PERSISTENT.days} days; what moved is set aside",
+    )
+    return persistent, transition
+
+
 def _continued(
     *,
     incident: Incident,
@@ -209,8 +260,8 @@ def _continued(
             model=incident.model,
             incident=incident.id,
             at=at,
-            before="firing",
-            after="firing",
+            before=incident.state,
+            after=incident.state,
             reason=moved.pending_reason(ranked(joined)[0]),
             text=moved.joined_text(joined, known=incident.streams),
             notify=bool(new_columns),
@@ -224,7 +275,7 @@ def _continued(
             model=incident.model,
             incident=incident.id,
             at=at,
-            before="firing",
+            before=incident.state,
             after="resolved",
             reason=reason,
             text="resolved",
@@ -255,21 +306,21 @@ def _quiet_for(incident: Incident, streaks: Streaks, rules: Mapping[str, Rule]) 
     return asked
 
 
-def _kept(streaks: Streaks, incident: Incident | None) -> Streaks:
-    joined = {s.key for s in incident.streams} if incident is not None else set()
+def _kept(streaks: Streaks, incidents: Iterable[Incident]) -> Streaks:
+    joined = {s.key for incident in incidents for s in incident.streams}
     return MappingProxyType({k: s for k, s in streaks.items() if s.beyond or k in joined})
 
 
 def _in_order(
     model: str,
-    before: ModelState,
+    before: TransitionState,
     after: State,
     beyond: Sequence[IncidentStream],
     told: tuple[Transition, ...],
 ) -> tuple[Transition, ...]:
     assert after.at is not None
     fired = any(t.before == "pending" for t in told)
-    ended = any(t.after == "resolved" for t in told)
+    ended = any(t.after in {"resolved", "persistent"} for t in told)
     if fired and before == "ok":  # a rule of a single window still passes through pending
         return (_pending(model, after.at, beyond), *told)
     if after.name == "pending" and (before == "ok" or ended):

@@ -14,10 +14,10 @@ from typing import Any, Literal
 from alerts.errors import BadRecord
 from alerts.rules import Cohort, StreamKey
 
-IncidentState = Literal["firing", "resolved"]
-ModelState = Literal["ok", "pending", "firing", "resolved"]
+IncidentState = Literal["firing", "persistent", "resolved"]
+TransitionState = Literal["ok", "pending", "firing", "persistent", "resolved"]
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class IncidentStream:
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """A span in which one model was beyond normal; a model has at most one that is open."""
+    """A span in which one model was beyond normal; a model has at most one that fires."""
 
     id: str
     model: str
@@ -62,14 +62,14 @@ class Incident:
 
 @dataclass(frozen=True, kw_only=True)
 class Transition:
-    """A change of a model's state, or streams that joined its incident (firing → firing)."""
+    """A change of a model's or an incident's state, or streams that joined (firing → firing)."""
 
     id: str
     incident_id: str | None  # None while nothing has opened: ok → pending, pending → ok
     model: str
     at: datetime  # end of the window that was decided
-    before: ModelState
-    after: ModelState
+    before: TransitionState
+    after: TransitionState
     reason: str
     text: str
     notify: bool  # whether people are told; else it is only kept in the timeline
@@ -81,8 +81,8 @@ class Transition:
         model: str,
         incident: str | None = None,
         at: datetime,
-        before: ModelState,
-        after: ModelState,
+        before: TransitionState,
+        after: TransitionState,
         reason: str,
         text: str,
         notify: bool = False,
@@ -121,25 +121,40 @@ class Streak:
 class State:
     """All that a decision needs to know of earlier windows of one model.
 
-    Only streams that are beyond, or have joined the open incident, have a streak.
+    Only streams that are beyond, or have joined an open incident, have a streak.
     """
 
     at: datetime | None = None  # end of the last decided window
     streaks: Mapping[StreamKey, Streak] = field(default_factory=lambda: MappingProxyType({}))
-    incident: Incident | None = None
+    incident: Incident | None = None  # that fires
+    persistent: tuple[Incident, ...] = ()  # still open, and set aside; oldest first
 
     @property
-    def name(self) -> ModelState:
+    def open(self) -> tuple[Incident, ...]:
+        return self.persistent if self.incident is None else (*self.persistent, self.incident)
+
+    @property
+    def aside(self) -> frozenset[str]:
+        """The columns of persistent incidents, which open no other."""
+        return frozenset(s.column for incident in self.persistent for s in incident.streams)
+
+    @property
+    def name(self) -> Literal["ok", "pending", "firing"]:
         if self.incident is not None:
             return "firing"
-        return "pending" if any(s.beyond for s in self.streaks.values()) else "ok"
+        return "pending" if any(s.beyond for s in self._fresh) else "ok"
 
     @property
     def since(self) -> datetime | None:
         """Start of the firing or pending state; None while all is ok."""
         if self.incident is not None:
             return self.incident.since
-        return min((s.since for s in self.streaks.values() if s.since is not None), default=None)
+        return min((s.since for s in self._fresh if s.since is not None), default=None)
+
+    @property
+    def _fresh(self) -> list[Streak]:
+        aside = self.aside
+        return [streak for key, streak in self.streaks.items() if key.column not in aside]
 
     def to_json(self) -> str:
         """Write the state; equal states give equal text."""
@@ -152,6 +167,7 @@ class State:
                     for key, streak in sorted(self.streaks.items())
                 ],
                 "incident": None if self.incident is None else incident_record(self.incident),
+                "persistent": [incident_record(incident) for incident in self.persistent],
             }
         )
 
@@ -183,6 +199,7 @@ class State:
                     }
                 ),
                 incident=None if incident is None else incident_from(incident),
+                persistent=tuple(map(incident_from, record.get("persistent", ()))),
             )
         except (KeyError, TypeError, ValueError) as e:
             if isinstance(e, BadRecord):

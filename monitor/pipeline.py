@@ -432,11 +432,10 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
 
 
 def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notification]]:
-    incident = decision.incident or decision.state.incident
-    if incident is None:
-        return
+    incidents = {of.id: of for of in (*decision.state.open, *decision.incidents)}
     for transition in decision.transitions:
-        if transition.notify:
+        if transition.notify and transition.incident_id is not None:
+            incident = incidents[transition.incident_id]
             yield (
                 transition.id,
                 Notification.of(

@@ -107,8 +107,7 @@ def write(connection: Connection, model: str, decided: Sequence[Decided]) -> Non
             for each in decided
         ],
     )
-    changed = {each.decision.incident.id: each.decision.incident
-               for each in decided if each.decision.incident is not None}  # fmt: skip
+    changed = {of.id: of for each in decided for of in each.decision.incidents}
     for incident in changed.values():  # as the last decision left it
         write_incident(connection, incident)
     rows = [

@@ -84,6 +84,5 @@ def undecide(connection: Connection, model: str, window: Window) -> None:
         .where(incidents.c.model == model, incidents.c.opened >= window.end)
         .values(state="retracted", reason="the rows it was opened on were corrected")
     )
-    was_open = state_before(connection, model, window.start).incident
-    if was_open is not None:
+    for was_open in state_before(connection, model, window.start).open:
         write_incident(connection, was_open)

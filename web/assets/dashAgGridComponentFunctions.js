@@ -16,7 +16,7 @@
   };
 
   cells.StatePill = function ({ data }) {
-    const state = data.state === "firing" ? "firing" : "normal";
+    const state = data.state === "resolved" ? "normal" : data.state;
     return make(
       "span",
       { className: `pill pill-${state}` },

@@ -99,7 +99,8 @@ def _unknown() -> html.Div:
 def _head(view: IncidentView, timezone: str) -> html.Header:
     row = view.row
     if row.resolved is None:
-        note = ui.pill("firing", f"Firing since {moment(row.opened, timezone)}")
+        state = "Firing" if row.state == "firing" else "Persistent, open"
+        note = ui.pill(row.state, f"{state} since {moment(row.opened, timezone)}")
     else:
         note = ui.pill("normal", f"Resolved after {duration(row.resolved - row.since)}")
     trail = ui.crumbs(
@@ -231,7 +232,7 @@ def _timeline(view: IncidentView, timezone: str) -> html.Section:
 def _entry(entry: TimelineEntry, timezone: str) -> html.Li:
     return html.Li(
         [
-            ui.mark(entry.state if entry.state in {"firing", "pending"} else "normal"),
+            ui.mark("normal" if entry.state in {"ok", "resolved"} else entry.state),
             html.Div(
                 [
                     html.Strong(capital(name(entry.text))),

@@ -60,7 +60,7 @@ def _page(desk: Desk, search: str | None, *, narrow: bool) -> list[Any]:
 
 
 def _sentence(rows: tuple[IncidentRow, ...]) -> list[Any]:
-    opened = [row for row in rows if row.state == "firing"]
+    opened = [row for row in rows if row.resolved is None]
     if not rows:
         return ["Nothing has stayed beyond its threshold since the first window."]
     count = f"{len(rows):,} incident{'s' if len(rows) != 1 else ''} so far"

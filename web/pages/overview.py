@@ -185,7 +185,7 @@ def _incidents(rows: Sequence[IncidentRow], shown: controls.Shown) -> html.Secti
             name(row.model),
             ui.link(html.Strong(name(row.title)), incident_path(row.id), className="row-link"),
             lasted(row, shown.extent[1]),
-            ui.pill("firing" if row.state == "firing" else "normal", state_word(row)),
+            ui.pill("normal" if row.state == "resolved" else row.state, state_word(row)),
         ]
         for row in rows[:8]
     ]
@@ -202,7 +202,7 @@ def lasted(row: IncidentRow, now: datetime) -> str:
 
 
 def state_word(row: IncidentRow) -> str:
-    return "Firing" if row.state == "firing" else "Resolved"
+    return row.state.capitalize()
 
 
 def _health(view: Overview, timezone: str) -> html.Section:

@@ -56,9 +56,11 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
     )
     watermark = _watermark(connection, name)
     open_incidents = connection.execute(
-        select(incidents.c.since).where(incidents.c.model == name, incidents.c.state == "firing")
+        select(incidents.c.since, incidents.c.state).where(
+            incidents.c.model == name, incidents.c.state.in_(("firing", "persistent"))
+        )
     ).all()
-    firing = min((incident.since for incident in open_incidents), default=None)
+    firing = min((of.since for of in open_incidents if of.state == "firing"), default=None)
     state, since, error = _state(connection, name, model, known, counts, firing, now)
     behind = timedelta(0)
     if known is not None and known.watermark is not None and watermark is not None:

@@ -13,6 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from alerts.incident import IncidentState
 from alerts.text import Span
 from profiles.resolution import CoarseBin
 
@@ -94,7 +95,7 @@ class IncidentRow:
     number: int  # 1, 2, … by opening time over the whole store, for people
     model: str
     kind: str  # "drift"
-    state: Literal["firing", "resolved"]
+    state: IncidentState
     opened: datetime  # end of the window that opened it
     since: datetime  # start of what moved
     resolved: datetime | None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
@@ -55,8 +56,7 @@ def test_an_incident_opens_in_the_window_that_completes_the_row():
     decisions = run([[reading(0.05)], [reading(0.2)], [reading(0.3)], [reading(0.25)]])
     assert [d.state.name for d in decisions] == ["ok", "pending", "pending", "firing"]
     assert steps(decisions) == [("ok", "pending"), ("pending", "firing")]
-    incident = decisions[-1].incident
-    assert incident is not None
+    (incident,) = decisions[-1].incidents
     assert incident.opened == window(3).end
     assert incident.since == window(1).end - SHIFT.over
     assert [(s.column, s.value) for s in incident.streams] == [("score", 0.25)]
@@ -95,8 +95,7 @@ def test_an_unknown_window_does_not_end_an_incident_either():
     quiet, unknown = [reading(0.01)], [reading(None)]
     decisions = run([*opened, quiet, unknown, quiet, unknown, quiet])
     assert [d.state.name for d in decisions[2:]] == ["firing"] * 5 + ["ok"]
-    assert decisions[-1].incident is not None
-    assert decisions[-1].incident.resolved == window(7).end
+    assert [incident.resolved for incident in decisions[-1].incidents] == [window(7).end]
 
 
 def test_just_below_the_threshold_is_not_quiet():
@@ -121,9 +120,9 @@ def test_further_streams_join_the_open_incident_each_after_its_own_row():
         [reading(0.2), reading(0.3, column="humidity"), reading(0.3, column="score", cohort=ev)],
     ]
     decisions = run(rows)
-    ids = {d.incident.id for d in decisions if d.incident is not None}
+    ids = {incident.id for d in decisions for incident in d.incidents}
     assert len(ids) == 1
-    last = decisions[-1].incident
+    last = decisions[-1].state.incident
     assert last is not None
     joined = {(s.column, s.cohort): s.joined for s in last.streams}
     assert joined == {
@@ -148,7 +147,7 @@ def test_a_stream_is_kept_at_its_worst_while_the_incident_is_open():
     last = decisions[-1].state.incident
     assert last is not None
     assert [s.value for s in last.streams] == [0.7]
-    assert decisions[-1].incident is None  # nothing changed in the last window
+    assert decisions[-1].incidents == ()  # nothing changed in the last window
     assert last.streams[0].joined == window(2).end
 
 
@@ -177,9 +176,58 @@ def test_a_second_incident_has_another_name():
 def test_a_rule_that_is_gone_no_longer_holds_an_incident_open():
     opened = run([[reading(0.2)]] * 3)[-1].state
     decision = decide(model="m", window=window(3), rules=(), readings=(), state=opened)
-    assert decision.incident is not None
-    assert decision.incident.state == "resolved"
-    assert decision.incident.reason == "its rules are gone"
+    (incident,) = decision.incidents
+    assert incident.state == "resolved"
+    assert incident.reason == "its rules are gone"
+
+
+WEEK = 7 * 24
+LONG = [[reading(0.2)]] * (WEEK + 2)  # opens in the third window, and stays
+
+
+def test_an_incident_that_is_open_for_a_week_is_set_aside():
+    decisions = run([*LONG, [reading(0.2)]])
+    assert steps(decisions) == [("ok", "pending"), ("pending", "firing"), ("firing", "persistent")]
+    lasting = decisions[-1].transitions[-1]
+    assert lasting.text == "persistent after 7 days; what moved is set aside"
+    assert not lasting.notify
+    assert [(i.state, i.resolved) for i in decisions[-1].incidents] == [("persistent", None)]
+    assert decisions[-1].state.name == "ok"
+
+
+def test_something_else_opens_an_incident_beside_a_persistent_one():
+    both = [reading(0.2), reading(0.3, column="humidity")]
+    decisions = run([*LONG, [reading(0.2)], *[both] * 3])
+    first, second = decisions[-1].state.open
+    assert [i.state for i in (first, second)] == ["persistent", "firing"]
+    assert [[s.column for s in i.streams] for i in (first, second)] == [["score"], ["humidity"]]
+    assert first.id != second.id
+
+
+def test_a_further_cohort_of_a_column_that_is_set_aside_joins_in_silence():
+    more = [reading(0.2), reading(0.4, cohort=(("carrier", "EV"),))]
+    decisions = run([*LONG, [reading(0.2)], *[more] * 5])
+    assert decisions[-1].state.incident is None
+    (incident,) = decisions[-1].state.persistent
+    assert {s.cohort for s in incident.streams} == {(), (("carrier", "EV"),)}
+    told = [t for d in decisions[-5:] for t in d.transitions]
+    assert [(t.before, t.after, t.notify) for t in told] == [("persistent", "persistent", False)]
+
+
+def test_a_persistent_incident_ends_when_it_is_quiet_and_people_are_told():
+    quiet = [reading(0.0)]
+    decisions = run([*LONG, [reading(0.2)], *[quiet] * 3, *[[reading(0.2)]] * 3])
+    resolved = decisions[WEEK + 5].transitions[0]
+    assert (resolved.before, resolved.after, resolved.notify) == ("persistent", "resolved", True)
+    assert [i.state for i in decisions[WEEK + 5].incidents] == ["resolved"]
+    assert decisions[-1].state.name == "firing"  # what comes back is a new incident
+
+
+def test_a_state_of_before_there_were_persistent_incidents_is_read():
+    state = run([[reading(0.2)]] * 3)[-1].state
+    old = json.loads(state.to_json())
+    del old["persistent"]
+    assert State.from_json(json.dumps(old | {"version": 1})) == state
 
 
 def test_a_window_that_was_decided_is_refused():
