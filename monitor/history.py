@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Engine
 
 from monitor.config import Config
+from monitor.config.calendar import Calendar
 from monitor.errors import ConfigError, StoreError
 from monitor.store import baselines, results
 from profiles.baseline import Baseline
@@ -30,11 +31,16 @@ class Clock:
     zone: ZoneInfo
     steps: int  # of a day
     windows: int  # of a day
+    holidays: Calendar
 
     def place(self, moment: datetime) -> tuple[int, int]:
         """Return the day and the step of it that a moment lies in."""
         local = moment.astimezone(self.zone)
         return (local.date() - EPOCH.date()).days, local.hour * self.steps // 24
+
+    def is_off(self, day: int) -> bool:
+        """Whether a day is a holiday, which is as if nothing had been seen of it."""
+        return self.date(day) in self.holidays
 
     def date(self, day: int) -> date:
         return EPOCH.date() + timedelta(days=day)
@@ -60,7 +66,10 @@ def clock_of(config: Config, name: str) -> Clock:
             "usual at an hour can only be learnt where each day has the same windows"
         )
     windows = _DAY // config.models[name].window
-    return Clock(zone=ZoneInfo(config.timezone), steps=_DAY // width, windows=windows)
+    return Clock(
+        zone=ZoneInfo(config.timezone), steps=_DAY // width, windows=windows,
+        holidays=Calendar(config.models[name].holidays),
+    )  # fmt: skip
 
 
 def watch_of(config: Config, name: str, baseline: Baseline, *, day: int, steps: int) -> Watch:
@@ -131,5 +140,6 @@ def days_of(engine: Engine, past: Past, clock: Clock, watch: Watch) -> Iterator[
             watch.close()
         for parts in of_day:
             _, step = clock.place(parts[0].window.start)
-            watch.add(step, [part.profile for part in parts])
+            if not clock.is_off(day):
+                watch.add(step, [part.profile for part in parts])
     yield watch.day, step

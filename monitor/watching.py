@@ -100,8 +100,9 @@ class Watching:
             for window, parts in of_day:
                 _, step = clock.place(window.start)
                 if parts:
-                    watch.add(step, [part.profile for part in parts])
                     self._held[window.start] = parts[0].revision
+                    if not clock.is_off(day):
+                        watch.add(step, [part.profile for part in parts])
                 if window.start in wanted:
                     steps.append(step)
             yield watch, steps

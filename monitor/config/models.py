@@ -22,6 +22,7 @@ from pydantic import (
     model_validator,
 )
 
+from monitor.config.calendar import holiday
 from monitor.config.names import nearest
 from profiles.errors import InvalidWindow
 from profiles.windows import parse_width
@@ -102,6 +103,7 @@ Name = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
 Secret = Annotated[SecretStr, AfterValidator(_filled)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_http_secret)]
+Holiday = Annotated[str, BeforeValidator(holiday)]
 Cohort = Annotated[tuple[str, ...], BeforeValidator(_cohort)]  # its columns
 
 
@@ -195,6 +197,9 @@ class Model(Strict):
     window: Width = timedelta(hours=1)
     lateness: Wait = timedelta(0)
     noun: Name = "rows"
+    holidays: Annotated[
+        tuple[Holiday, ...], BeforeValidator(_as_list("countries and days"))
+    ] = ()  # days that page nobody by the budget, and teach it nothing
 
     @field_validator("source")
     @classmethod

@@ -168,6 +168,21 @@ def test_every_lane_has_a_peak_in_every_window_that_it_judged(decided: sa.Engine
     assert 1 <= max(kept) < 30  # the oddest, not every stream
 
 
+def test_a_holiday_opens_nothing_and_is_not_learnt_from(tmp_path: Path, baseline: Baseline) -> None:
+    config = config_of(
+        f"sqlite:///{tmp_path / 'store.db'}",
+        models={MODEL: {"holidays": [BAD.isoformat()]}},
+    )
+    engine = open_store(config.store)
+    fill(engine, log(), baseline)
+    pipeline.decide_ready(run_of(engine, config))
+    clock = clock_of(config, MODEL)
+    opened = [clock.date(clock.place(of.opened - DAY / 24)[0]) for of in records(engine)]
+    assert BAD not in opened
+    assert BAD not in [page.first for page in calibrate(engine, config, MODEL).pages]
+    engine.dispose()
+
+
 def test_a_budget_that_is_off_sees_and_opens_nothing(tmp_path: Path, baseline: Baseline) -> None:
     config = config_of(f"sqlite:///{tmp_path / 'store.db'}", alerts={"budget": "off"})
     engine = open_store(config.store)

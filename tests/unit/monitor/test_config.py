@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from textwrap import dedent
 
 import pytest
 
 from monitor.config import Config, Web, load
+from monitor.config.calendar import Calendar
 from monitor.errors import ConfigError
 
 CANARY = "hunter2-canary"
@@ -365,3 +366,23 @@ def test_lateness_may_be_nothing_and_a_window_may_not(read: Load, problems: Prob
 )
 def test_the_dashboard_has_an_address(web: Web, address: str) -> None:
     assert web.address == address
+
+
+def test_holidays_are_those_of_countries_and_days_that_one_names(read: Load) -> None:
+    model = read(SMALL + "    holidays: [US, DE-BY, 2026-12-24]\n").models["flight-delay"]
+    calendar = Calendar(model.holidays)
+    of_us, of_bavaria, named, ordinary = (
+        date(2026, 11, 26), date(2026, 1, 6), date(2026, 12, 24), date(2026, 11, 24)
+    )  # fmt: skip
+    assert [day in calendar for day in (of_us, of_bavaria, named, ordinary)] == [
+        True, True, True, False
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("entry", ["XX", "US-QQ", "24.12.2026", "3", "[2026]"])
+def test_a_holiday_that_is_neither_a_country_nor_a_day_is_refused(
+    problems: Problems, entry: str
+) -> None:
+    (line,) = problems(SMALL + f"    holidays: [{entry}]\n")
+    assert line.startswith("monitor.yaml:7: models.flight-delay.holidays[0]: ")
+    assert line.endswith("write a country such as US or US-NY, or a day such as 2026-12-24")
