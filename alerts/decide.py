@@ -368,4 +368,9 @@ def _streams(of: Readings, at: datetime) -> Iterator[IncidentStream]:
             was=moved.was,
             label=moved.label,
             joined=at,
+            effect=moved.effect,
+            low=moved.low,
+            high=moved.high,
+            mix=moved.mix,
+            mix_of=moved.mix_of,
         )

@@ -18,6 +18,7 @@ IncidentState = Literal["firing", "persistent", "resolved"]
 TransitionState = Literal["ok", "pending", "firing", "persistent", "resolved"]
 
 _VERSION = 2
+_LATER = ("effect", "low", "high", "mix", "mix_of")  # what the first records of streams lack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,6 +36,11 @@ class IncidentStream:
     was: float | None
     label: str
     joined: datetime  # end of the window in which it joined
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    mix: float | None = None
+    mix_of: str = ""
 
     @cached_property
     def key(self) -> StreamKey:
@@ -213,8 +219,8 @@ def incident_id(*, model: str, kind: str, opened: datetime) -> str:
 
 
 def ranked(streams: Iterable[IncidentStream]) -> tuple[IncidentStream, ...]:
-    """Order streams worst first, and by name where equally bad."""
-    return tuple(sorted(streams, key=lambda s: (-s.ratio, s.key)))
+    """Order streams worst first, facts before distances, and by name where equally bad."""
+    return tuple(sorted(streams, key=lambda s: (s.statistic != "check", -s.ratio, s.key)))
 
 
 def incident_record(incident: Incident) -> dict[str, Any]:
@@ -257,6 +263,7 @@ def stream_record(stream: IncidentStream) -> dict[str, Any]:
         "was": stream.was,
         "label": stream.label,
         "joined": _time(stream.joined),
+        **{key: getattr(stream, key) for key in _LATER},
     }
 
 
@@ -265,6 +272,7 @@ def stream_from(record: Mapping[str, Any]) -> IncidentStream:
     plain = ("column", "rule", "statistic", "value", "threshold", "n", "now", "was", "label")
     return IncidentStream(
         **{k: record[k] for k in plain},
+        **{key: record[key] for key in _LATER if key in record},
         cohort=_cohort(record["cohort"]),
         joined=_required(record["joined"]),
     )

@@ -17,6 +17,7 @@ from alerts.moved import (
     columns_of,
     direction,
     measured,
+    mix,
     other_cohorts,
     statistic,
     title,
@@ -60,6 +61,7 @@ __all__ = [
     "fixed",
     "incident_sentence",
     "listed",
+    "mix",
     "model_sentence",
     "moment",
     "name",
@@ -94,6 +96,9 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
         *measured(head),
         Span(f" over {_rows(head, noun)}"),
     ]
+    mixed = mix(head)
+    if mixed is not None:
+        spans.append(Span(f"; {mixed}"))
     if others:
         spans.append(Span(f"; {title(others)} too"))
     cohorts = other_cohorts(incident.streams, head)

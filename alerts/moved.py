@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Protocol
 
 from alerts.rules import Cohort
-from alerts.text import GAP, Span, Spans, cohort, listed, name, number, pair
+from alerts.text import GAP, Span, Spans, cohort, listed, name, number, pair, plain
 
 STATISTICS = {
     "ks": "Kolmogorov–Smirnov distance",
@@ -27,10 +27,13 @@ STATISTICS = {
     "wasserstein_sd": "Wasserstein distance in standard deviations",
     "energy": "energy distance",
     "fisher": "change of the commonest share",
-    "oddness": "oddness beside the weeks before",
+    "oddness": "distance from normal",
+    "check": "never before",
 }
 
 
+CHECK = "check"  # the statistic of what is a fact: it has no distance
+MOSTLY = 0.5  # of a change that is another mix of cohorts
 NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
 
 
@@ -55,6 +58,10 @@ class Moved(Protocol):
     def was(self) -> float | None: ...
     @property
     def label(self) -> str: ...
+    @property
+    def mix(self) -> float | None: ...
+    @property
+    def mix_of(self) -> str: ...
 
 
 def statistic(key: str) -> str:
@@ -83,11 +90,21 @@ def direction(stream: Moved) -> str:
     return "rose" if stream.now > stream.was else "fell"
 
 
+def mix(stream: Moved) -> str | None:
+    """Say how much of a change is who came, where it is most of it."""
+    if stream.mix is None or stream.mix < MOSTLY:
+        return None
+    return f"{100 * stream.mix:.0f}{GAP}% of that is another mix of {name(stream.mix_of)}"
+
+
 def title(streams: Iterable[Moved]) -> str:
     """Name an incident by what moved, worst first: ``visibility fell, humidity rose``."""
     columns = columns_of(streams)
     if not columns:
         return "nothing moved"
+    mixes = {s.mix_of for s in columns if mix(s) is not None}
+    if len(mixes) == 1 and all(mix(s) is not None or _of_mix(s, mixes) for s in columns):
+        return f"another mix of {name(mixes.pop())}"
     if len(columns) > 2:
         return f"{listed([name(s.column) for s in columns])} moved"
     parts = [
@@ -95,6 +112,11 @@ def title(streams: Iterable[Moved]) -> str:
         for verb, same in groupby(columns, key=direction)
     ]
     return ", ".join(parts)
+
+
+def _of_mix(stream: Moved, mixes: Collection[str]) -> bool:
+    """Whether a stream is itself what another mix of cohorts consists of."""
+    return stream.column in mixes or (stream.column == "rows" and bool(stream.cohort))
 
 
 def measured(stream: Moved) -> Spans:
@@ -123,7 +145,8 @@ def pending_reason(stream: Moved) -> str:
 def opened_reason(stream: Moved, *, rule: str, windows: int) -> str:
     """Say which rule opened an incident, and on what."""
     row = f" in {windows:,} windows in a row" if windows > 1 else ""
-    return f"rule {name(rule)}, {_whose(stream)}: {_distance(stream)}{row}"
+    by = name(rule) if stream.statistic in {"oddness", CHECK} else f"rule {name(rule)}"
+    return f"{by}, {_whose(stream)}: {_distance(stream)}{row}"
 
 
 def resolved_reason(windows: int) -> str:
@@ -147,6 +170,8 @@ def joined_text(streams: Iterable[Moved], *, known: Iterable[Moved]) -> str:
 
 
 def _distance(stream: Moved) -> str:
+    if stream.statistic == CHECK:
+        return plain(measured(stream))
     value, threshold = number(stream.value), number(stream.threshold)
     return f"{statistic(stream.statistic)} {value}, threshold {threshold}"
 
@@ -159,8 +184,11 @@ def _whose(stream: Moved) -> str:
 def _worst_first(streams: Iterable[Moved]) -> list[Moved]:
     # Everybody before any cohort: a small cohort is far from normal more easily.
     return sorted(
-        streams, key=lambda s: (bool(s.cohort), -s.value / s.threshold, s.column, s.cohort)
-    )
+        streams,
+        key=lambda s: (
+            s.statistic != CHECK, bool(s.cohort), -s.value / s.threshold, s.column, s.cohort
+        ),
+    )  # fmt: skip
 
 
 def columns_of(streams: Iterable[Moved]) -> list[Moved]:

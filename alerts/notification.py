@@ -33,6 +33,11 @@ class Moved:
     now: float | None
     was: float | None
     label: str
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    mix: float | None = None
+    mix_of: str = ""
 
     @property
     def ratio(self) -> float:
@@ -191,17 +196,22 @@ _PLAIN = (
 _STREAM = ("column", "rule", "statistic", "value", "threshold", "n", "now", "was", "label")
 
 
+_LATER = ("effect", "low", "high", "mix", "mix_of")  # what the first messages lack
+
+
 def _moved(stream: IncidentStream) -> Moved:
-    return Moved(**{key: getattr(stream, key) for key in _STREAM}, cohort=stream.cohort)
+    return Moved(**{key: getattr(stream, key) for key in (*_STREAM, *_LATER)}, cohort=stream.cohort)
 
 
 def _stream_record(stream: Moved) -> dict[str, Any]:
-    return {**{key: getattr(stream, key) for key in _STREAM}, "cohort": dict(stream.cohort)}
+    keys = (*_STREAM, *_LATER)
+    return {**{key: getattr(stream, key) for key in keys}, "cohort": dict(stream.cohort)}
 
 
 def _stream_from(record: Mapping[str, Any]) -> Moved:
     cohort = tuple(record["cohort"].items())
-    return Moved(**{key: record[key] for key in _STREAM}, cohort=cohort)
+    later = {key: record[key] for key in _LATER if key in record}
+    return Moved(**{key: record[key] for key in _STREAM}, **later, cohort=cohort)
 
 
 def _strong(spans: Spans) -> list[list[int]]:

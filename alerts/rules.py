@@ -41,12 +41,28 @@ class StreamKey:
 class Moved:
     """What moved in a stream, now and in the baseline.
 
-    `label` says what the two are: ``mean``, or ``share of EV``. None where unknown.
+    Attributes
+    ----------
+    now, was : float or None
+        None where unknown.
+    label : str
+        What the two are: ``mean``, ``number of``, or ``share of EV``.
+    effect, low, high : float or None
+        Cohen's w without what chance and the stream's own wander add to it, and its 95 % interval.
+    mix : float or None
+        How much of the change is another mix of cohorts, of 1; the rest is within cohorts.
+    mix_of : str
+        The columns whose mix that is.
     """
 
     now: float | None
     was: float | None
     label: str
+    effect: float | None = None
+    low: float | None = None
+    high: float | None = None
+    mix: float | None = None
+    mix_of: str = ""
 
 
 UNCLEAR = Moved(now=None, was=None, label="")

@@ -57,7 +57,7 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
 
 
 def incident_record(incident: Incident) -> dict[str, Any]:
-    """Write one incident; `low` and `high` bound the effect and are null while not computed."""
+    """Write one incident; a classic rule's effect is its distance, which has no bounds."""
     return {
         "id": incident.id,
         "model": incident.model,
@@ -72,9 +72,12 @@ def incident_record(incident: Incident) -> dict[str, Any]:
                 "cohort": dict(stream.cohort),
                 "lane": stream.rule,
                 "statistic": stream.statistic,
-                "effect": stream.value,
-                "low": None,
-                "high": None,
+                "effect": stream.value if stream.effect is None else stream.effect,
+                "low": stream.low,
+                "high": stream.high,
+                "mix": stream.mix,
+                "mix_of": stream.mix_of,
+                "value": stream.value,
                 "threshold": stream.threshold,
                 "n": stream.n,
             }

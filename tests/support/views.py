@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 
+from alerts.incident import IncidentStream
 from alerts.message import Span
 from monitor.store.queries.views import (
     Bars,
@@ -18,7 +19,6 @@ from monitor.store.queries.views import (
     FeatureView,
     IncidentRow,
     IncidentSpan,
-    IncidentStream,
     IncidentView,
     MissingLanes,
     ModelStatus,
@@ -356,6 +356,12 @@ def incident_view(row: IncidentRow | None = None) -> IncidentView:
             now=now,
             was=was,
             label="mean",
+            joined=row.opened,
+            effect=0.4 * value,
+            low=0.3 * value,
+            high=0.5 * value,
+            mix=0.9 * was if cohort else 0.82,
+            mix_of="carrier",
         )
 
     return IncidentView(

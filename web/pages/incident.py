@@ -14,13 +14,16 @@ from alerts.message import (
     change,
     cohort,
     duration,
+    mix,
     moment,
     name,
     number,
+    pair,
     place,
     statistic,
 )
-from monitor.store.queries.views import DeliveryRow, IncidentStream, IncidentView, TimelineEntry
+from monitor.store.queries import IncidentStream
+from monitor.store.queries.views import DeliveryRow, IncidentView, TimelineEntry
 from web import components as ui
 from web.address import Query, feature_path, model_path, write_query
 from web.browser import aria, in_browser
@@ -172,6 +175,7 @@ def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
                     html.Strong(f"{number(ratio, digits=2 if ratio >= 1.1 else 3)}×", title=what),
                     html.Span(f"{unit}{told[0]} → {told[1]}" if told else NOTHING),
                     html.Small(f"n {stream.n:,}"),
+                    _sized(stream),
                 ],
                 className="moved-values",
             ),
@@ -179,6 +183,18 @@ def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
         className="moved-row",
         role="listitem",
     )
+
+
+def _sized(stream: IncidentStream) -> html.Small | None:
+    """Say the effect with its interval, and how much of it is another mix of cohorts."""
+    said = []
+    if stream.effect is not None and stream.low is not None and stream.high is not None:
+        low, high = pair(stream.low, stream.high)
+        said.append(f"effect w {number(stream.effect)} ({low} to {high})")
+    mixed = mix(stream)
+    if mixed is not None:
+        said.append(mixed)
+    return html.Small(" · ".join(said), className="moved-sized") if said else None
 
 
 def _when(view: IncidentView, figure: Any) -> html.Section:

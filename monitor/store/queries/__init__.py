@@ -1,5 +1,6 @@
 """Everything the dashboard and the reading commands ask of the results database."""
 
+from alerts.incident import IncidentStream
 from monitor.store.queries.feature import feature_view
 from monitor.store.queries.incidents import incident_view, listed, records
 from monitor.store.queries.model import choices, model_view
@@ -15,7 +16,6 @@ from monitor.store.queries.views import (
     FeatureView,
     IncidentRow,
     IncidentSpan,
-    IncidentStream,
     IncidentView,
     MissingLanes,
     ModelState,

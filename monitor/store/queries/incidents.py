@@ -20,7 +20,6 @@ from monitor.store.queries.views import (
     IncidentView,
     TimelineEntry,
 )
-from monitor.store.queries.views import IncidentStream as StreamRow
 from monitor.store.tables import incident_streams, incidents, models, outbox, transitions
 from profiles.windows import ceil, floor
 
@@ -93,21 +92,7 @@ def incident_view(engine: Engine, config: Config, incident_id: str) -> IncidentV
         row=_row(row, streams),
         sentence=plain(sentence),
         spans=tuple(sentence),
-        streams=tuple(
-            StreamRow(
-                column=s.column,
-                cohort=s.cohort,
-                rule=s.rule,
-                statistic=s.statistic,
-                value=s.value,
-                threshold=s.threshold,
-                n=s.n,
-                now=s.now,
-                was=s.was,
-                label=s.label,
-            )
-            for s in streams
-        ),
+        streams=streams,
         times=times,
         distance=distances(engine, row.model, times, step),
         timeline=timeline,

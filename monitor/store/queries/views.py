@@ -13,7 +13,7 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from alerts.incident import IncidentState
+from alerts.incident import IncidentState, IncidentStream
 from alerts.text import Span
 from profiles.resolution import CoarseBin
 
@@ -239,20 +239,6 @@ class FeatureView:
     coarse: CoarseBin | None  # the bin that holds more of the window than its grid was made for
     distances: tuple[DistanceRow, ...]
     incidents: tuple[IncidentSpan, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class IncidentStream:
-    column: str
-    cohort: Cohort
-    rule: str
-    statistic: str
-    value: float  # at its worst
-    threshold: float
-    n: int
-    now: float | None  # mean (or share of the largest category) when at its worst
-    was: float | None
-    label: str  # what now and was are
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from alerts.incident import ranked
 from alerts.message import (
     GAP,
     Span,
@@ -23,6 +25,7 @@ from alerts.message import (
     plain,
     title,
 )
+from alerts.moved import opened_reason
 from tests.support.incidents import EV, HOSTILE, OPENED, SINCE, incident, stream
 
 B6 = (("carrier", "B6"),)
@@ -292,3 +295,30 @@ def test_any_incident_can_be_told(rows):
     assert text.endswith(".")
     assert "\n" not in text
     assert isinstance(Span(text), Span)
+
+
+def test_a_change_that_is_mostly_who_came_is_called_mix() -> None:
+    mixed = replace(stream("score"), mix=0.97, mix_of="carrier")
+    told = plain(incident_sentence(incident(mixed), noun="flights", timezone="UTC"))
+    assert "; 97\u202f% of that is another mix of carrier." in told
+    assert title([mixed]) == "another mix of carrier"
+    assert title([mixed, stream("carrier", label="share of EV")]) == "another mix of carrier"
+    assert title([mixed, stream("humidity")]) == "humidity and score rose"
+
+
+def test_a_change_within_cohorts_is_not_called_mix() -> None:
+    within = replace(stream("score"), mix=0.3, mix_of="carrier")
+    told = plain(incident_sentence(incident(within), noun="flights", timezone="UTC"))
+    assert "mix" not in told
+    assert title([within]) == "score rose"
+
+
+def test_a_fact_is_told_before_any_distance() -> None:
+    fact = replace(stream("temp", value=1.0, label="share of missing"), statistic="check")
+    far = stream("score", value=9.0)
+    of = incident(*ranked([far, fact]))
+    assert [s.column for s in of.streams] == ["temp", "score"]
+    assert title(of.streams).startswith("temp")
+    assert opened_reason(fact, rule="never before", windows=1) == (
+        "never before, temp: the share of missing in temp rose from 21\u202f% to 28\u202f%"
+    )
