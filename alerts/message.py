@@ -71,6 +71,7 @@ __all__ = [
     "percent",
     "place",
     "plain",
+    "promise_sentence",
     "statistic",
     "title",
 ]
@@ -150,6 +151,42 @@ def model_sentence(
         spans += [Span(f" {last} {name(score)} is "), Span(shown or NOTHING, strong=True)]
         spans.append(Span(f"{error}." if before is None else f"{error}, expected {before}."))
     return tuple(spans)
+
+
+def promise_sentence(
+    *,
+    budget: float,
+    incidents: int,
+    months: float,
+    between: tuple[float, float] | None,
+    days: int,
+    begins_after: int,
+) -> Spans:
+    """Say what was promised of false incidents, and how many incidents there were.
+
+    Parameters
+    ----------
+    budget
+        False incidents a month.
+    incidents, months, between
+        What was opened, in how long, and the 95 % interval of the rate; None before the first.
+    days, begins_after
+        How many days are stored, and how many have to be.
+    """
+    promised = f"at most {number(budget)} false incident{'s' if budget > 1 else ''} a month"
+    if between is None:
+        left = begins_after - days
+        when = f"in {left:,} days" if left > 1 else "within a day"
+        learnt = f"{max(days, 0):,} of {begins_after:,} days are stored"
+        return (Span(f"The promise of {promised} begins {when}: {learnt}."),)
+    seen = f"{incidents:,} opened in {number(months)} months"
+    rate = f"{number(incidents / months)} a month, {number(between[0])} to {number(between[1])}"
+    if between[0] > budget:
+        return (
+            Span(f"The promise of {promised} does not hold here", strong=True),
+            Span(f": {seen} ({rate}). What comes may wander more than it did before."),
+        )
+    return (Span(f"Promised: {promised}. Of all kinds, {seen} ({rate})."),)
 
 
 def overview_sentence(models: Sequence[tuple[str, str, timedelta | None]]) -> Spans:

@@ -21,7 +21,7 @@ from monitor.calibration import Calibration
 from monitor.config import Config
 from monitor.errors import ConfigError, StoreError
 from monitor.store import baselines, results
-from monitor.store.queries import ModelStatus
+from monitor.store.queries import ModelStatus, Promise
 from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
 from profiles.detection.watch import Stream
@@ -50,9 +50,26 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "lag_s": status.lag_s,
                 "open_incidents": status.open_incidents,
                 "last_error": status.last_error,
+                "promise": _promise_record(status.promise),
             }
             for status in statuses
         }
+    }
+
+
+def _promise_record(promise: Promise | None) -> dict[str, Any] | None:
+    if promise is None:
+        return None
+    low, high = promise.between or (None, None)
+    return {
+        "budget": promise.budget,
+        "incidents": promise.incidents,
+        "months": promise.months,
+        "low": low,
+        "high": high,
+        "holds": promise.holds,
+        "days": promise.days,
+        "begins_after": promise.begins_after,
     }
 
 

@@ -16,7 +16,7 @@ from monitor.errors import ConfigError
 from monitor.history import Clock, clock_of, watch_of
 from monitor.store import results
 from profiles.baseline import Baseline
-from profiles.detection.lanes import LANES
+from profiles.detection.lanes import LANES, TITLES
 from profiles.detection.watch import Odd, Verdict, Watch
 from profiles.windows import Window
 
@@ -159,7 +159,7 @@ def _readings(verdict: Verdict, clock: Clock) -> Readings:
     found: dict[StreamKey, Odd] = {}
     for odd in verdict.odd:
         cohort = tuple(zip(odd.stream.dimension, odd.stream.group, strict=True))
-        key = StreamKey(rule=_named(verdict.lane.name), column=odd.stream.column, cohort=cohort)
+        key = StreamKey(rule=TITLES[verdict.lane.name], column=odd.stream.column, cohort=cohort)
         found.setdefault(key, odd)
     rows = list(found.values())
     return Readings(
@@ -193,13 +193,9 @@ def _clock(config: Config, name: str) -> Clock | None:
 
 def _rule(lane: str, clock: Clock, *, threshold: float, over: timedelta) -> Rule:
     return Rule(
-        name=_named(lane), statistic=STATISTIC, threshold=threshold, over=over, windows=1,
+        name=TITLES[lane], statistic=STATISTIC, threshold=threshold, over=over, windows=1,
         min_rows=0, quiet=clock.windows,
     )  # fmt: skip
-
-
-def _named(lane: str) -> str:
-    return f"budget: {lane}"
 
 
 def _rows(odd: Odd) -> int:

@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from alerts.message import plain, promise_sentence
 from monitor.cli.options import (
     ConfigPath,
     From,
@@ -60,6 +61,9 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
     console = Console()
     console.print(table)
     for at in found:
+        if at.promise is not None:
+            said = plain(promise_sentence(**vars(at.promise)))
+            console.print(f"{at.name}: {said}", markup=False, highlight=False)
         if at.last_error:
             console.print(f"{at.name}: {at.last_error}", markup=False)
 

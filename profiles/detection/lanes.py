@@ -26,7 +26,8 @@ Doubles = npt.NDArray[np.float64]
 MONTH = 365.25 / 12  # days
 FAULTS: tuple[Kind, ...] = ("faults", "beyond", "volume")
 BODIES: tuple[Kind, ...] = ("body", "level")
-LANES = {"faults": 1, "shift": 1, "slow": 7, "day": 1}  # name → days of a unit
+LANES = {"faults": 1, "fast": 1, "slow": 7, "day": 1}  # name → days of a unit
+TITLES = {name: f"{name} lane" for name in LANES}  # as people read them
 LEAST_UNIT = 2.5  # a score that is nothing unusual
 LEAST_UNITS = 4
 _QUICK = 0.31  # share of the budget of each of the two quick lanes
@@ -78,7 +79,7 @@ def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
     weeks = stored // 7
     wanted = (
         _lane("faults", FAULTS, FAST, 1, stored, _QUICK * budget, 98),
-        _lane("shift", BODIES, FAST, 1, stored, _QUICK * budget, 98),
+        _lane("fast", BODIES, FAST, 1, stored, _QUICK * budget, 98),
         _lane("slow", (*FAULTS, *BODIES), SLOW, 7, weeks, (1 - 2 * _QUICK) * budget, 14),
     )
     found = tuple(lane for lane in wanted if lane is not None)

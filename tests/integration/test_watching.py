@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,11 +19,13 @@ from monitor.history import clock_of
 from monitor.sources import LogSource
 from monitor.store import baselines
 from monitor.store.engine import open_store
-from monitor.store.queries import records
+from monitor.store.queries import records, statuses
 from monitor.store.readings import decode, encode
 from monitor.store.tables import scores, windows
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline
+from profiles.detection.lanes import MONTH
+from profiles.detection.watch import rate_between
 from profiles.windows import Window
 from tests.support.past import BAD, DAY, baseline_of, config_of, fill, log
 from tests.support.store import MODEL
@@ -138,7 +141,7 @@ def test_a_day_of_missing_values_opens_an_incident_that_names_them(
     assert incident.state == "resolved"
     worst = incident.streams[0]
     assert (worst.column, worst.statistic) == ("amount", "oddness")
-    assert worst.rule == "budget: day"
+    assert worst.rule == "day lane"
     assert worst.label == "share of missing or wrong values"
     assert worst.was is not None
     assert worst.now is not None
@@ -157,12 +160,24 @@ def test_what_opens_live_is_what_calibrating_says(decided: sa.Engine, config: Co
     assert opened
 
 
+def test_the_promise_is_told_with_what_the_budget_opened(
+    decided: sa.Engine, config: Config
+) -> None:
+    (status,) = statuses(decided, config, now=datetime(2026, 1, 1, tzinfo=UTC))
+    promise = status.promise
+    assert promise is not None
+    assert (promise.budget, promise.begins_after, promise.days) == (1.0, 65, 99)
+    assert promise.incidents == len(records(decided)) > 0
+    assert 30 < promise.months * MONTH <= 35
+    assert promise.between == rate_between(promise.incidents, promise.months)
+
+
 def test_every_lane_has_a_peak_in_every_window_that_it_judged(decided: sa.Engine) -> None:
     with decided.connect() as connection:
         rows = connection.execute(sa.select(scores.c.peaks, scores.c.readings)).all()
     judged = [row.peaks for row in rows if row.peaks]
     assert judged
-    assert {name for peaks in judged for name in peaks} == {"budget: day"}
+    assert {name for peaks in judged for name in peaks} == {"day lane"}
     assert all(peak is not None and peak >= 0 for peaks in judged for peak in peaks.values())
     kept = [len(decode(bytes(row.readings))) for row in rows if row.peaks]
     assert 1 <= max(kept) < 30  # the oddest, not every stream

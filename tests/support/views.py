@@ -26,6 +26,7 @@ from monitor.store.queries.views import (
     MonitorHealth,
     Overview,
     OverviewRow,
+    Promise,
     ScoreSeries,
     Stream,
     TimelineEntry,
@@ -79,6 +80,9 @@ def status(name: str = "flight-delay", **changes: object) -> ModelStatus:
         lag_s=38.0,
         open_incidents=1,
         last_error=None,
+        promise=Promise(
+            budget=1.0, incidents=7, months=8.0, between=(0.35, 1.8), days=305, begins_after=65
+        ),
     )
     return replace(made, **changes)  # type: ignore[arg-type]
 

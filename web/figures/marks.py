@@ -131,6 +131,30 @@ def moved(value: float, threshold: float, top: float, *, label: str = "") -> Ele
     return ["svg", {"width": "100%", "height": "20", "role": "img", "aria-label": label}, shapes]
 
 
+def interval(
+    low: float, value: float, high: float, mark: float, *, width: int = 96, label: str = ""
+) -> Element:
+    """Draw a rate with its interval: grey up to what was promised."""
+    top = max(high, 2 * mark) * 1.05
+
+    def x(v: float) -> str:
+        return _n(4 + (width - 8) * v / top)
+
+    tone = "m-alarm" if low > mark else "m-quiet"
+    shapes: list[Element] = [
+        ["path", {"class": "m-rule", "d": f"M4 10H{width - 4}"}, []],
+        [
+            "rect",
+            {"class": "m-normal", "x": 4, "y": 6, "width": _n(float(x(mark)) - 4), "height": 8,
+             "rx": 2},
+            [],
+        ],
+        ["path", {"class": "m-span", "d": f"M{x(low)} 10H{x(high)}"}, []],
+        _dot(float(x(value)), 10, 3.6, tone),
+    ]  # fmt: skip
+    return svg(width, 20, shapes, label=label)
+
+
 def _dot(x: float, y: float, radius: float, tone: str) -> Element:
     return ["circle", {"class": tone, "cx": _n(x), "cy": _n(y), "r": radius}, []]
 

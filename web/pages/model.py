@@ -6,7 +6,7 @@ from typing import Any
 
 from dash import Dash, Input, Output, dcc, html, no_update
 
-from alerts.message import cohort, model_sentence, moment, name
+from alerts.message import cohort, model_sentence, moment, name, promise_sentence
 from monitor.store.queries.views import ModelStatus, ModelView
 from web import components as ui
 from web import controls
@@ -111,7 +111,7 @@ def _head(view: ModelView, shown: controls.Shown) -> html.Header:
     ]
     return ui.head(
         title=status.name,
-        sentence=[*_sentence(view, shown), *_open_incident(view)],
+        sentence=[*_sentence(view, shown), *_open_incident(view), *_promised(view.status)],
         trail=ui.crumbs(("Overview", "/"), (name(status.name), None), *_slice(view)),
         notes=[ui.standing(status, shown.timezone)],
         controls=chosen,
@@ -155,6 +155,14 @@ def _open_incident(view: ModelView) -> list[Any]:
         " ",
         ui.link(f"Open incident {latest.number}", incident_path(latest.id), className="go"),
     ]
+
+
+def _promised(status: ModelStatus) -> list[Any]:
+    """Say what was promised of false incidents, and what came of it."""
+    if status.promise is None:
+        return []
+    said = promise_sentence(**vars(status.promise))
+    return [html.Span(ui.words(said), className="aside")]
 
 
 def _stale(status: ModelStatus, shown: controls.Shown) -> html.Div | None:

@@ -22,8 +22,10 @@ from alerts.message import (
     number,
     overview_sentence,
     place,
+    plain,
+    promise_sentence,
 )
-from monitor.store.queries.views import IncidentRow, Overview, OverviewRow, Stream
+from monitor.store.queries.views import IncidentRow, Overview, OverviewRow, Promise, Stream
 from web import components as ui
 from web import controls
 from web.address import incident_path, model_path, write_query
@@ -88,6 +90,7 @@ def _models(rows: Sequence[OverviewRow], shown: controls.Shown) -> html.Section:
         "State",
         ["Score, ", span, html.Span("grey: normal days", className="note")],
         ["Worst stream", html.Span("grey: to its threshold", className="note")],
+        ["Incidents a month", html.Span("grey: what was promised", className="note")],
         "Results until",
         "Open",
     ]
@@ -133,12 +136,41 @@ def _model(row: OverviewRow, shown: controls.Shown) -> html.Tr:
             html.Td(ui.standing(status, shown.timezone, now=shown.extent[1])),
             html.Td(html.Div(score, className="spark"), **data(name="Score")),
             html.Td(_worst(row.worst), **data(name="Worst stream")),
+            html.Td(_promise(status.promise), **data(name="Incidents a month")),
             html.Td(
                 html.Span(until, className=late), className="num", **data(name="Results until")
             ),
             html.Td(opened, className="num", **data(name="Open")),
         ]
     )
+
+
+def _promise(promise: Promise | None) -> Any:
+    """Draw how often the budget opened an incident, beside what was promised."""
+    if promise is None:
+        return html.Small("no budget", className="quiet")
+    if promise.between is None:
+        learnt = f"{promise.days:,} of {promise.begins_after:,} days"
+        return html.Small(["learning, ", learnt], className="quiet", title=_promised(promise))
+    rate, (low, high) = promise.incidents / promise.months, promise.between
+    said = _promised(promise)
+    return html.Div(
+        [
+            html.Div(
+                [
+                    html.Span(number(rate), className="" if promise.holds else "strong"),
+                    html.Small(f"of {number(promise.budget)} promised"),
+                ]
+            ),
+            ui.picture(marks.interval(low, rate, high, promise.budget, label=said)),
+        ],
+        className="worst promise",
+        title=said,
+    )
+
+
+def _promised(promise: Promise) -> str:
+    return plain(promise_sentence(**vars(promise)))
 
 
 def _spark_label(row: OverviewRow) -> str:

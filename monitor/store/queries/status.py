@@ -6,13 +6,25 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, func, select
+from sqlalchemy import Connection, Engine, Row, Text, cast, func, or_, select
 
 from alerts.incident import State
 from monitor.config import Config, Model
-from monitor.store.queries.views import ModelState, ModelStatus, WindowCounts
-from monitor.store.tables import deliveries, incidents, models, outbox, scores, windows
+from monitor.store.queries.views import ModelState, ModelStatus, Promise, WindowCounts
+from monitor.store.tables import (
+    deliveries,
+    incidents,
+    models,
+    outbox,
+    scores,
+    transitions,
+    windows,
+)
+from profiles.detection import lanes
+from profiles.detection.lanes import TITLES, opens_after
+from profiles.detection.watch import rate_between
 
+MONTH = timedelta(days=lanes.MONTH)
 SILENT = timedelta(hours=6)  # a log without new rows for so long is stale, or 3 windows if longer
 
 
@@ -79,6 +91,43 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
         lag_s=behind.total_seconds(),
         open_incidents=len(open_incidents),
         last_error=error,
+        promise=_promise(connection, config, name, first, watermark),
+    )
+
+
+def _promise(
+    connection: Connection,
+    config: Config,
+    name: str,
+    first: datetime | None,
+    watermark: datetime | None,
+) -> Promise | None:
+    """Count what the budget has opened, and over how long it could have."""
+    budget = config.alerts.budget
+    if budget is None:
+        return None
+    seen = cast(scores.c.peaks, Text)
+    judged = connection.scalar(
+        select(func.count()).where(
+            scores.c.model == name, or_(*(seen.contains(f'"{lane}"') for lane in TITLES.values()))
+        )
+    )
+    opened = connection.scalar(
+        select(func.count()).where(
+            transitions.c.model == name,
+            transitions.c.before == "pending",
+            transitions.c.after == "firing",
+            or_(*(transitions.c.reason.startswith(f"{lane},") for lane in TITLES.values())),
+        )
+    )
+    incidents, months = opened or 0, (judged or 0) * (config.models[name].window / MONTH)
+    return Promise(
+        budget=budget,
+        incidents=incidents,
+        months=months,
+        between=rate_between(incidents, months) if months else None,
+        days=0 if first is None or watermark is None else (watermark - first).days,
+        begins_after=opens_after(budget),
     )
 
 

@@ -36,6 +36,22 @@ class WindowCounts:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Promise:
+    """A budget of false incidents, and how many it has opened, real ones among them."""
+
+    budget: float  # a month
+    incidents: int
+    months: float  # in which it could open one
+    between: tuple[float, float] | None  # 95 % interval of the rate a month; None before the first
+    days: int  # that are stored
+    begins_after: int  # days
+
+    @property
+    def holds(self) -> bool:
+        return self.between is None or self.between[0] <= self.budget
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelStatus:
     """One model at a glance, without reading a profile."""
 
@@ -50,6 +66,7 @@ class ModelStatus:
     lag_s: float  # newest event time in the log minus watermark, 0 where one is not known
     open_incidents: int
     last_error: str | None
+    promise: Promise | None = None  # None where the budget is off
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,6 +24,7 @@ from alerts.message import (
     pair,
     percent,
     plain,
+    promise_sentence,
     title,
 )
 from alerts.moved import opened_reason
@@ -322,3 +324,32 @@ def test_a_fact_is_told_before_any_distance() -> None:
     assert opened_reason(fact, rule="never before", windows=1) == (
         "never before, temp: the share of missing in temp rose from 21\u202f% to 28\u202f%"
     )
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (
+            {},
+            "Promised: at most 1 false incident a month. Of all kinds, 7 opened in 8 months "
+            "(0.875 a month, 0.35 to 1.8).",
+        ),
+        (
+            {"budget": 2.0, "incidents": 40, "between": (3.6, 6.8)},
+            "The promise of at most 2 false incidents a month does not hold here: 40 opened in 8 "
+            "months (5 a month, 3.6 to 6.8). What comes may wander more than it did before.",
+        ),
+        (
+            {"between": None, "months": 0.0, "incidents": 0, "days": 12},
+            "The promise of at most 1 false incident a month begins in 53 days: 12 of 65 days are "
+            "stored.",
+        ),
+    ],
+    ids=["holds", "does not hold", "has not begun"],
+)
+def test_the_promise_is_told_with_what_came_of_it(changes, told) -> None:
+    given: dict[str, Any] = {
+        "budget": 1.0, "incidents": 7, "months": 8.0, "between": (0.35, 1.8), "days": 305,
+        "begins_after": 65,
+    }  # fmt: skip
+    assert plain(promise_sentence(**given | changes)) == told

@@ -78,8 +78,8 @@ def test_of_a_long_history_most_of_the_budget_is_spent(budget: float) -> None:
         (30, (("day", 1, 30, 1),)),
         (61, (("day", 1, 61, 2),)),
         (97, (("day", 1, 97, 3),)),
-        (98, (("faults", 1, 98, 1), ("shift", 1, 98, 1), ("slow", 7, 14, 1))),
-        (400, (("faults", 1, 98, 1), ("shift", 1, 98, 1), ("slow", 7, 14, 1))),
+        (98, (("faults", 1, 98, 1), ("fast", 1, 98, 1), ("slow", 7, 14, 1))),
+        (400, (("faults", 1, 98, 1), ("fast", 1, 98, 1), ("slow", 7, 14, 1))),
     ],
 )
 def test_one_false_incident_a_month_opens_lanes_as_the_history_allows(
@@ -89,7 +89,7 @@ def test_one_false_incident_a_month_opens_lanes_as_the_history_allows(
     assert tuple((lane.name, lane.days, lane.beside, lane.most) for lane in found) == expected
 
 
-def test_faults_shifts_and_slow_shifts_have_about_a_third_of_the_budget_each() -> None:
+def test_faults_quick_shifts_and_slow_ones_have_about_a_third_of_the_budget_each() -> None:
     for lane, share in zip(lanes(200, 1.0), (0.31, 0.31, 0.38), strict=True):
         assert lane.a_month == pytest.approx(MONTH / lane.days * lane.most / (lane.beside + 1))
         assert share / 2 < lane.a_month <= share
