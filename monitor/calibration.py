@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 
+import numpy as np
+import numpy.typing as npt
 from sqlalchemy import Engine
 
 from monitor.config import Config
 from monitor.history import clock_of, days_of, past_of, watch_of
+from monitor.store import decisions
 from profiles.detection.lanes import MONTH, Lane, opens_after
 from profiles.detection.watch import Odd, Stream, Verdict, rate_between, spells
+from profiles.windows import Window
 
 MOST_TOLD = 5
 
@@ -36,6 +40,37 @@ class Sight:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RuleRate:
+    """How often a classic rule was beyond its threshold on the past, real changes among them.
+
+    Attributes
+    ----------
+    alarms : int
+        Times that some stream of it was beyond for as many windows in a row as the rule says.
+    months : float
+        In which it was judged.
+    keeps : float or None
+        The threshold that would have kept the budget there; None where none would.
+    """
+
+    rule: str
+    statistic: str
+    threshold: float
+    alarms: int
+    months: float
+    keeps: float | None
+
+    @property
+    def a_month(self) -> float:
+        return self.alarms / self.months
+
+    @property
+    def between(self) -> tuple[float, float]:
+        """The 95 % interval of that rate."""
+        return rate_between(self.alarms, self.months)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Calibration:
     """A model's past, walked as if live.
 
@@ -49,6 +84,8 @@ class Calibration:
     open_days : int
     sights : tuple of Sight
         Of every stream at every scale; none while the history is too short.
+    rules : tuple of RuleRate
+        The classic rules that have judged something.
     """
 
     model: str
@@ -60,6 +97,7 @@ class Calibration:
     pages: tuple[Page, ...]
     open_days: int
     sights: tuple[Sight, ...]
+    rules: tuple[RuleRate, ...]
 
     @property
     def opens_after(self) -> int:
@@ -127,4 +165,45 @@ def calibrate(
             Sight(stream=stream, hours=scale.hours, effect=None if math.isnan(least) else least)
             for stream, scale, least in watch.sights(step)
         ),
+        rules=rule_rates(engine, config, name, past.span),
     )
+
+
+def rule_rates(engine: Engine, config: Config, name: str, span: Window) -> tuple[RuleRate, ...]:
+    """Count how often each classic rule of a model was beyond its threshold on its past."""
+    past = decisions.peaks(engine, name, span)
+    budget, width = config.alerts.budget or 1.0, config.models[name].window
+    found = []
+    for rule in config.alerts.rules:
+        seen = [peaks[rule.name] for peaks in past if rule.name in peaks]
+        ratios = np.array([0.0 if ratio is None else ratio for ratio in seen])
+        if len(ratios) < rule.windows:
+            continue
+        months = len(ratios) * (width / timedelta(days=MONTH))
+        # so long a row of windows is as far as its nearest
+        rows = np.lib.stride_tricks.sliding_window_view(ratios, rule.windows).min(axis=1)
+        found.append(
+            RuleRate(
+                rule=rule.name,
+                statistic=rule.statistic,
+                threshold=rule.threshold,
+                alarms=_runs(rows, 1.0),
+                months=months,
+                keeps=_keeping(rows, budget * months, rule.threshold),
+            )
+        )
+    return tuple(found)
+
+
+def _runs(values: npt.NDArray[np.float64], limit: float) -> int:
+    """Return how many times values rise over a limit."""
+    over = values > limit
+    return int(over[0]) + int((over[1:] & ~over[:-1]).sum())
+
+
+def _keeping(rows: npt.NDArray[np.float64], most: float, threshold: float) -> float | None:
+    """Return the smallest threshold that is risen over no more often than so many times."""
+    for limit in np.unique(np.quantile(rows, np.linspace(0.5, 1, 501))).tolist():
+        if _runs(rows, limit) <= most:
+            return float(limit * threshold) if limit > 0 else None
+    return None

@@ -145,6 +145,20 @@ def calibration_record(found: Calibration) -> dict[str, Any]:
             }
             for page in found.pages
         ],
+        "rules": [
+            {
+                "name": of.rule,
+                "statistic": of.statistic,
+                "threshold": of.threshold,
+                "alarms": of.alarms,
+                "months": of.months,
+                "a_month": of.a_month,
+                "low": of.between[0],
+                "high": of.between[1],
+                "keeps": of.keeps,
+            }
+            for of in found.rules
+        ],
         "visible": [
             {**_stream_record(of.stream, of.hours), "effect": of.effect} for of in found.sights
         ],

@@ -13,7 +13,7 @@ from rich.table import Table
 from monitor.cli.options import ConfigPath, Json, ModelName, To, moment, one_model
 
 if TYPE_CHECKING:
-    from monitor.calibration import Calibration, Page
+    from monitor.calibration import Calibration, Page, RuleRate
     from profiles.detection.watch import Odd
 
 _KINDS = {
@@ -57,11 +57,14 @@ def calibrate(
 
 
 def _tell(found: Calibration, console: Console, *, placebo: bool) -> None:
+    many = "s" if found.budget > 1 else ""
     console.print(
-        f"[b]{found.model}[/b]: at most {found.budget:.3g} false incident a month, if what comes "
-        "wanders as it has lately"
+        f"[b]{found.model}[/b]: at most {found.budget:.3g} false incident{many} a month, if what "
+        "comes wanders as it has lately"
     )
     console.print(f"  stored   {found.days} days from {found.first}")
+    for rule in found.rules:
+        console.print(f"  {_rule(rule)}", markup=False)
     if not found.lanes:
         console.print(
             f"  provisional: nothing pages by the budget before {found.opens_after} stored days; "
@@ -89,6 +92,15 @@ def _tell(found: Calibration, console: Console, *, placebo: bool) -> None:
             console.print(f"  {_page(page)}", markup=False)
     console.print()
     console.print(_sights(found))
+
+
+def _rule(rule: RuleRate) -> str:
+    low, high = rule.between
+    said = (
+        f"rule     {rule.rule}, {rule.statistic} over {rule.threshold:.3g}: {rule.a_month:.2f} "
+        f"alarms a month on this past (95 %: {low:.2f} to {high:.2f}), real changes among them"
+    )
+    return said if rule.keeps is None else f"{said}; over {rule.keeps:.3g} it kept the budget"
 
 
 def _page(page: Page) -> str:

@@ -130,6 +130,17 @@ def write(connection: Connection, model: str, decided: Sequence[Decided]) -> Non
     )
 
 
+def peaks(engine: Engine, model: str, within: Window) -> list[Mapping[str, float | None]]:
+    """Return the largest value over its threshold of each rule, of the windows of a span."""
+    wanted = (
+        select(scores.c.peaks)
+        .where(scores.c.model == model, scores.c.start >= within.start, scores.c.start < within.end)
+        .order_by(scores.c.start)
+    )
+    with engine.connect() as connection:
+        return list(connection.scalars(wanted))
+
+
 def enqueue(
     connection: Connection,
     notifications: Sequence[tuple[str, Notification]],

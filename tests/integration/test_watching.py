@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
+import numpy as np
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -170,6 +171,28 @@ def test_the_promise_is_told_with_what_the_budget_opened(
     assert promise.incidents == len(records(decided)) > 0
     assert 30 < promise.months * MONTH <= 35
     assert promise.between == rate_between(promise.incidents, promise.months)
+
+
+def test_a_classic_rule_states_how_often_it_alarmed_on_the_past(
+    tmp_path: Path, baseline: Baseline
+) -> None:
+    """A tight rule alarms all the time; the threshold that is told instead keeps the budget."""
+    tight = {"name": "tight", "statistic": "ks", "threshold": 0.1, "windows": 1, "min_rows": 50}
+    config = config_of(
+        f"sqlite:///{tmp_path / 'store.db'}", alerts={"budget": "off", "rules": [tight]}
+    )
+    engine = open_store(config.store)
+    fill(engine, log(), baseline)
+    pipeline.decide_ready(run_of(engine, config))
+    (rate,) = calibrate(engine, config, MODEL).rules
+    assert rate.a_month > 10
+    assert rate.between[0] < rate.a_month < rate.between[1]
+    assert rate.keeps is not None
+    with engine.connect() as connection:
+        peaks = connection.scalars(sa.select(scores.c.peaks).order_by(scores.c.start)).all()
+    over = np.array([(of["tight"] or 0) * 0.1 > rate.keeps for of in peaks])
+    assert (over[1:] & ~over[:-1]).sum() + over[0] <= rate.months
+    engine.dispose()
 
 
 def test_every_lane_has_a_peak_in_every_window_that_it_judged(decided: sa.Engine) -> None:
