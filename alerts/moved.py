@@ -33,6 +33,7 @@ STATISTICS = {
 
 
 CHECK = "check"  # the statistic of what is a fact: it has no distance
+FAIR = {CHECK, "oddness"}  # that mean the same of few rows and of many
 MOSTLY = 0.5  # of a change that is another mix of cohorts
 NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
 
@@ -145,7 +146,7 @@ def pending_reason(stream: Moved) -> str:
 def opened_reason(stream: Moved, *, rule: str, windows: int) -> str:
     """Say which rule opened an incident, and on what."""
     row = f" in {windows:,} windows in a row" if windows > 1 else ""
-    by = name(rule) if stream.statistic in {"oddness", CHECK} else f"rule {name(rule)}"
+    by = name(rule) if stream.statistic in FAIR else f"rule {name(rule)}"
     return f"{by}, {_whose(stream)}: {_distance(stream)}{row}"
 
 
@@ -182,13 +183,17 @@ def _whose(stream: Moved) -> str:
 
 
 def _worst_first(streams: Iterable[Moved]) -> list[Moved]:
-    # Everybody before any cohort: a small cohort is far from normal more easily.
+    # By a plain distance everybody comes before any cohort, for a small cohort is far more easily.
     return sorted(
         streams,
         key=lambda s: (
-            s.statistic != CHECK, bool(s.cohort), -s.value / s.threshold, s.column, s.cohort
+            s.statistic != CHECK,
+            bool(s.cohort) and s.statistic not in FAIR,
+            -s.value / s.threshold,
+            s.column,
+            s.cohort,
         ),
-    )  # fmt: skip
+    )
 
 
 def columns_of(streams: Iterable[Moved]) -> list[Moved]:

@@ -86,6 +86,8 @@ class Readings:
         Of the streams beyond the threshold.
     complete : bool
         Whether streams that are not here were quiet; else they are unknown.
+    listed : float or None
+        While some stream is over the threshold, others from this value on have moved with it.
     """
 
     rule: Rule
@@ -95,6 +97,7 @@ class Readings:
     known: npt.NDArray[np.bool_]
     moved: Mapping[int, Moved] = field(default_factory=dict)
     complete: bool = False
+    listed: float | None = None
 
     @property
     def judged(self) -> npt.NDArray[np.bool_]:
@@ -103,8 +106,11 @@ class Readings:
 
     @property
     def beyond(self) -> npt.NDArray[np.bool_]:
-        """Which streams [S] are over the threshold."""
-        return self.judged & (self.value > self.rule.threshold)
+        """Which streams [S] are over the threshold, or have moved with one that is."""
+        over = self.judged & (self.value > self.rule.threshold)
+        if self.listed is None or not over.any():
+            return over
+        return over | (self.judged & (self.value >= self.listed))
 
     def each(self) -> Iterator[Reading]:
         """Yield the streams that were seen one by one."""

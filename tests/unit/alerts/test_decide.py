@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -336,3 +337,25 @@ def test_a_decision_can_be_replayed_from_any_stored_window(rows):
             state=stored,
         )
         assert replayed == live[i]
+
+
+def test_streams_that_moved_with_one_over_the_threshold_are_listed_with_it():
+    """Alone they are nothing; beside it they are part of the story."""
+    row = [reading(0.3, rule=JUMP), reading(0.15, rule=JUMP, column="humidity")]
+    row += [reading(0.05, rule=JUMP, column="wind")]
+    (together_,) = together(row)
+    (decision,) = run_readings([replace(together_, listed=0.12)])
+    (incident,) = decision.incidents
+    assert [(s.column, s.ratio > 1) for s in incident.streams] == [
+        ("score", True), ("humidity", False)
+    ]  # fmt: skip
+    (alone,) = together(row[1:])
+    (decision,) = run_readings([replace(alone, listed=0.12)])
+    assert decision.incidents == ()
+
+
+def run_readings(rows: Iterable[Readings]) -> list[Decision]:
+    return [
+        decide(model="m", window=window(i), rules=(JUMP,), readings=(of,), state=State())
+        for i, of in enumerate(rows)
+    ]
