@@ -23,14 +23,10 @@ SLOTS: tuple[Slot, ...] = get_args(Slot)
 SHRINKAGES = (20.0, 200.0, 2_000.0, 20_000.0)
 LAGS = (1, 7)
 DAYS = 56  # that a reference reaches back
-_KIND_OF_DAY: dict[Slot, tuple[int, ...]] = {
-    "none": (0,) * 7,
-    "hour": (0,) * 7,
-    "weekend": (0, 0, 0, 0, 0, 1, 1),
-    "week": (0, 1, 2, 3, 4, 5, 6),
-}
+_FRIDAY = 4
 _EVERYBODY = 20.0  # rows of everybody that a cohort's own shares begin with
 _NOTHING = 1e-3
+_TINY = np.float32(1e-30)
 _LOOKED_AT = 3  # every third day tells seasons apart
 _YOUNG = 14  # days that are too early for that
 _FIRST_CHOICE = 28
@@ -68,26 +64,26 @@ class Sums:
     ----------
     day : int
         Number of the first day, from a Monday on.
-    shape : (C, P, H)
+    shape : (P, H, C, F)
         Of a day's counts.
     """
 
-    def __init__(self, day: int, shape: tuple[int, int, int]) -> None:
+    def __init__(self, day: int, shape: tuple[int, int, int, int]) -> None:
         self.day, self.age = day, 0
         self._days: deque[Counts] = deque(maxlen=DAYS + max(LAGS) + 1)
-        streams, places, steps = shape
-        self._sums: dict[tuple[int, Slot], Ints] = {
-            (lag, slot): np.zeros(
-                (max(_KIND_OF_DAY[slot]) + 1, streams, places, 1 if slot == "none" else steps),
-                np.int64,
-            )
-            for lag in LAGS
-            for slot in SLOTS
-        }
+        self._weekdays = {lag: np.zeros((7, *shape), np.int64) for lag in LAGS}
+        self._all = {lag: np.zeros(shape, np.int64) for lag in LAGS}
 
     def before(self, slot: Slot, *, lag: int) -> Ints:
-        """Return the counts [C, P, H] of the running day's slots, of ``none`` [C, P, 1]."""
-        found: Ints = self._sums[lag, slot][_KIND_OF_DAY[slot][self.day % 7]]
+        """Return the counts [P, H, C, F] of the running day's slots, of ``none`` [P, 1, C, F]."""
+        found, weekdays, today = self._all[lag], self._weekdays[lag], self.day % 7
+        if slot == "none":
+            found = found.sum(axis=1, keepdims=True)
+        elif slot == "week":
+            found = weekdays[today]
+        elif slot == "weekend":
+            weekend: Ints = weekdays[5] + weekdays[6]
+            found = weekend if today > _FRIDAY else found - weekend
         return found
 
     def close(self, counts: Counts) -> None:
@@ -96,43 +92,55 @@ class Sums:
         held = len(self._days)
         for lag in LAGS:
             # the next day's reference begins and ends one day later than this one's
-            for back, sign in ((lag, 1), (lag + DAYS, -1)):
+            for back, change in ((lag, np.add), (lag + DAYS, np.subtract)):
                 if back < held:
-                    self._add(lag, self.day - back, self._days[held - 1 - back], sign)
+                    of_day = self._days[held - 1 - back]
+                    for sums in (self._all[lag], self._weekdays[lag][(self.day - back) % 7]):
+                        change(sums, of_day, out=sums)
         self.day += 1
         self.age += 1
 
-    def _add(self, lag: int, day: int, counts: Counts, sign: int) -> None:
-        for slot in SLOTS:
-            part = counts.sum(axis=-1, keepdims=True) if slot == "none" else counts
-            self._sums[lag, slot][_KIND_OF_DAY[slot][day % 7]] += sign * part
-
 
 class Reference:
-    """What the running day of one column is expected to be.
+    """What the running day of some columns is expected to be.
 
-    How the column goes with the hour is chosen from its past: the season under which the days since
+    How a column goes with the hour is chosen from its past: the season under which the days since
     the last choice were likeliest, each given the weeks before it.
 
     Parameters
     ----------
     day : int
         Number of the first day, from a Monday on.
-    shape : (C, P, H)
-        Streams, everybody first; places; steps of a day.
+    shape : (P, H, C, F)
+        Places; steps of a day; streams, everybody first; columns.
+    kept : bool [P, F]
+        Places that a column has; the others stay empty.
+
+    Attributes
+    ----------
+    seasons : list of Season [F]
     """
 
-    def __init__(self, day: int, shape: tuple[int, int, int]) -> None:
+    def __init__(
+        self, day: int, shape: tuple[int, int, int, int], kept: npt.NDArray[np.bool_]
+    ) -> None:
         self.sums = Sums(day, shape)
-        self.season = FLAT
-        self._likelihood = np.zeros(len(SEASONS))
+        self._begun = np.where(kept, np.float32(_NOTHING), np.float32(0))[:, None, None]
+        self.seasons = [FLAT] * shape[-1]
+        self._likelihood = np.zeros((len(SEASONS), shape[-1]))
+        self._steps = shape[1]
 
     def shares(self, *, lag: int) -> Floats:
-        """Return the expected shares of the places [C, P, H], of a flat season [C, P, 1]."""
-        whole = _whole(self.sums.before("none", lag=lag))
-        if self.season.slot == "none":
-            return whole
-        return _drawn(whole, self.sums.before(self.season.slot, lag=lag), self.season.shrinkage)
+        """Return the expected shares of the places [P, H, C, F]."""
+        whole = self._whole(lag)
+        found: Floats = np.repeat(whole, self._steps, axis=1)
+        for slot in SLOTS[1:]:
+            at = [i for i, season in enumerate(self.seasons) if season.slot == slot]
+            if at:
+                own = self.sums.before(slot, lag=lag)[..., at].astype(np.float32)
+                rows = np.array([self.seasons[i].shrinkage for i in at], np.float32)
+                found[..., at] = _drawn(whole[..., at], own, rows)
+        return found
 
     def close(self, counts: Counts) -> None:
         """End the running day: learn from what came."""
@@ -142,18 +150,29 @@ class Reference:
         sums.close(counts)
         again = sums.day % _EVERY == 0
         if sums.age >= _FIRST_CHOICE and (again or sums.age == _FIRST_CHOICE):
-            self.season = SEASONS[int(self._likelihood.argmax())]
+            self.seasons = [SEASONS[best] for best in self._likelihood.argmax(axis=0)]
         if again:
             self._likelihood[:] = 0
 
     def _likelihoods(self, came: Floats) -> npt.NDArray[np.float64]:
-        """Return how likely the running day is under each season, as logarithms."""
-        whole = _whole(self.sums.before("none", lag=1))
-        found = [_log_likelihood(came.sum(axis=-1, keepdims=True), whole)]
+        """Return how likely the running day is under each season [S, F], as logarithms."""
+        whole = self._whole(1)
+        found = [_log_likelihood(came.sum(axis=1, keepdims=True), whole)]
         for slot in SLOTS[1:]:
-            own = self.sums.before(slot, lag=1)
-            found += [_log_likelihood(came, _drawn(whole, own, rows)) for rows in SHRINKAGES]
-        return np.array(found)
+            own = self.sums.before(slot, lag=1).astype(np.float32)
+            found += [
+                _log_likelihood(came, _drawn(whole, own, np.float32(rows))) for rows in SHRINKAGES
+            ]
+        return np.stack(found)
+
+    def _whole(self, lag: int) -> Floats:
+        """Return shares whatever the hour [P, 1, C, F]; a cohort's begin as everybody's."""
+        found: Floats = self.sums.before("none", lag=lag).astype(np.float32)
+        found += self._begun
+        everybody = (found / found.sum(axis=0))[:, :, :1]
+        found += np.float32(_EVERYBODY) * everybody
+        found /= found.sum(axis=0)
+        return found
 
 
 class VolumeReference:
@@ -167,43 +186,42 @@ class VolumeReference:
 
     def __init__(self, day: int, shape: tuple[int, int]) -> None:
         streams, steps = shape
-        self.sums = Sums(day, (streams, 1, steps))
-        self._seen = Sums(day, (1, 1, steps))
+        self.sums = Sums(day, (1, steps, streams, 1))
+        self._seen = Sums(day, (1, steps, 1, 1))
 
     def rows(self, seen: Counts, *, lag: int) -> Floats:
         """Return the expected rows [C, H], given how often each hour was seen [H].
 
         0 where it was not, 2 where the clock was put back.
         """
-        total = self.sums.before("week", lag=lag)[:, 0]
-        times = self._seen.before("week", lag=lag)[:, 0]
+        total = self.sums.before("week", lag=lag)[0, ..., 0].T
+        times = self._seen.before("week", lag=lag)[0, ..., 0].T
         return ((total + 0.5) / np.maximum(times, 1) * seen).astype(np.float32)
 
     def close(self, rows: Counts, seen: Counts) -> None:
-        self.sums.close(rows[:, None])
-        self._seen.close(seen[None, None])
+        self.sums.close(rows.T[None, ..., None])
+        self._seen.close(seen[None, :, None, None])
 
 
-def _whole(total: Ints) -> Floats:
-    """Return a stream's shares whatever the hour [C, P, 1]; a cohort's begin as everybody's."""
-    found: Floats = total.astype(np.float32)
-    found += np.float32(_NOTHING)
-    found += np.float32(_EVERYBODY) * (found[:1] / found[:1].sum(axis=1, keepdims=True))
-    found /= found.sum(axis=1, keepdims=True)
-    return found
+def _drawn(whole: Floats, own: Floats, rows: Floats | np.float32) -> Floats:
+    """Draw a slot's shares toward those of its stream, moved as everybody's move in that slot.
 
-
-def _drawn(whole: Floats, own: Ints, shrinkage: float) -> Floats:
-    """Draw a slot's shares toward those of its stream, moved as everybody's move in that slot."""
-    rows = np.float32(shrinkage)
-    common = own[:1] + rows * whole[:1]
-    common /= common.sum(axis=1, keepdims=True)
-    found: Floats = (whole * (common / whole[:1])).astype(np.float32)
-    found *= rows / found.sum(axis=1, keepdims=True)
+    They weigh as much as so many rows; of each column, or of all.
+    """
+    everybody = whole[:, :, :1]
+    common = own[:, :, :1] + rows * everybody
+    common /= common.sum(axis=0)
+    # where a column has no place both are 0
+    found: Floats = np.multiply(whole, common / np.maximum(everybody, _TINY), dtype=np.float32)
+    found *= rows / found.sum(axis=0)
     found += own
-    found /= found.sum(axis=1, keepdims=True)
+    found /= found.sum(axis=0)
     return found
 
 
-def _log_likelihood(came: Floats, shares: Floats) -> float:
-    return float((came * np.log(np.maximum(shares, 1e-9))).sum(dtype=np.float64))
+def _log_likelihood(came: Floats, shares: Floats) -> npt.NDArray[np.float64]:
+    """Return it of each column [F]."""
+    found = np.log(np.maximum(shares, np.float32(1e-9)))
+    found *= came
+    of_columns: npt.NDArray[np.float64] = found.sum(axis=0, dtype=np.float64).sum(axis=(0, 1))
+    return of_columns

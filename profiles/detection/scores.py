@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -26,7 +27,7 @@ Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 
 TOLERATED = 0.02  # Cohen's w of a shift that is none of our business
-_PAST = 182  # days of stored looks that show how much a stream wanders
+_PAST = 26  # weeks of stored looks that show how much a stream wanders
 _OWN = 0.5  # what a cohort's own past weighs against that of its column
 _WARM = 28  # days of reference before the first score
 _LEAST_MEAN = 0.25
@@ -72,15 +73,15 @@ FIRST_SCORED = max(scale.first_day for scale in (*FAST, *SLOW))
 
 @dataclass(frozen=True, kw_only=True)
 class Looks:
-    """What one scale sees of C streams at the K looks of a day.
+    """What one scale sees of streams at the K looks of a day.
 
     Attributes
     ----------
-    distance : float32 [C, K]
+    distance : float32 [K, ...]
         Of what came from what was expected.
-    mean : float32 [C, K]
+    mean : float32 [K, ...]
         Of the distance where rows are drawn one by one as expected.
-    rows : float32 [C, K]
+    rows : float32 [K, ...]
         What it is taken from.
     stride : int
         Steps between two looks: look k ends with step ``(k + 1) * stride - 1``.
@@ -91,23 +92,31 @@ class Looks:
     rows: Floats
     stride: int
 
+    @cached_property
+    def usual(self) -> tuple[Doubles, Doubles]:
+        """The medians of rows and of means [...] over the day."""
+        rows, mean = (np.median(of, axis=0).astype(np.float64) for of in (self.rows, self.mean))
+        return rows, mean
+
 
 def spread_out(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
     """Return ``4 Σ (√O − √E)²`` over the places, and its mean where nothing has changed.
 
     Parameters
     ----------
-    came, expected : float32 [C, P, K]
+    came, expected : float32 [P, ...]
         Both add to the same rows, so one place follows from the others.
     """
-    gap = np.sqrt(came) - np.sqrt(expected)
+    gap = np.sqrt(came)
+    gap -= np.sqrt(expected)
+    gap *= gap
     mean = np.minimum(np.float32(1), 4 * expected)
-    mean *= 1 - expected / np.maximum(expected.sum(axis=1, keepdims=True), np.float32(1e-9))
-    return 4 * (gap * gap).sum(axis=1), np.maximum(mean.sum(axis=1), np.float32(_LEAST_MEAN))
+    mean *= 1 - expected / np.maximum(expected.sum(axis=0), np.float32(1e-9))
+    return 4 * gap.sum(axis=0), np.maximum(mean.sum(axis=0), np.float32(_LEAST_MEAN))
 
 
 def alone(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
-    """Return the same of one place [C, K] by itself."""
+    """Return the same of one place [...] by itself."""
     gap = np.sqrt(came) - np.sqrt(expected)
     return 4 * gap * gap, np.clip(4 * expected, np.float32(_LEAST_MEAN), np.float32(1))
 
@@ -119,34 +128,40 @@ def level(came: Floats, expected: Floats) -> tuple[Floats, Floats]:
 
     Parameters
     ----------
-    came, expected : float32 [C, P, K]
+    came, expected : float32 [P, ...]
     """
-    shares = expected / np.maximum(expected.sum(axis=1, keepdims=True), np.float32(1e-9))
-    ranks = np.cumsum(shares, axis=1) - shares / 2 - np.float32(0.5)
-    variance = (shares * ranks * ranks).sum(axis=1)
-    shift = (came * ranks).sum(axis=1)
-    distance = shift * shift / np.maximum(came.sum(axis=1) * variance, np.float32(1e-9))
+    shares = expected / np.maximum(expected.sum(axis=0), np.float32(1e-9))
+    ranks = shares.copy()
+    for place in range(1, len(ranks)):  # cumsum goes along this axis one number at a time
+        ranks[place] += ranks[place - 1]
+    ranks -= shares / 2
+    ranks -= np.float32(0.5)
+    shift = (came * ranks).sum(axis=0)
+    shares *= ranks
+    shares *= ranks
+    variance = shares.sum(axis=0)
+    distance = shift * shift / np.maximum(came.sum(axis=0) * variance, np.float32(1e-9))
     return distance, np.ones_like(distance)
 
 
 def last(values: Floats, length: int, stride: int) -> Floats:
-    """Sum the last `length` steps at every look of the last day [..., K].
+    """Sum the last `length` steps at every look of the last day [2, P, K, C, F].
 
     Whole strides are added one after another, so a sum depends on its own steps only, to the bit.
 
     Parameters
     ----------
-    values : float32 [..., D, H]
+    values : float32 [2, P, D, H, C, F]
         Of the day and of those before it that looks reach back to.
     """
-    looks = values.shape[-1] // stride
-    parts = values.reshape(*values.shape[:-2], -1, stride)
-    parts = parts[..., 0] if stride == 1 else parts.sum(axis=-1)
-    found: Floats = parts[..., -looks:].copy()
+    looks = values.shape[3] // stride
+    parts = values.reshape(*values.shape[:2], -1, stride, *values.shape[4:])
+    parts = parts[:, :, :, 0] if stride == 1 else parts.sum(axis=3)
+    found: Floats = parts[:, :, -looks:].copy()
     for back in range(1, length // stride):
-        first = parts.shape[-1] - looks - back
-        shifted = parts[..., max(0, first) : max(0, first + looks)]
-        found[..., looks - shifted.shape[-1] :] += shifted
+        first = parts.shape[2] - looks - back
+        shifted = parts[:, :, max(0, first) : max(0, first + looks)]
+        found[:, :, looks - shifted.shape[2] :] += shifted
     return found
 
 
@@ -155,43 +170,44 @@ class Wander:
 
     Parameters
     ----------
-    streams : int
-        Everybody first.
+    shape : (N, C, F)
+        Kinds; streams, everybody first; columns.
     least : float
         Rows under which nothing can be said.
 
     Attributes
     ----------
-    shift : float64 [C]
+    shift : float64 [N, C, F]
         The square of the shift that a stream of endless rows shows, in units of Cohen's w. That of
         a cohort is drawn toward that of all cohorts.
     """
 
-    def __init__(self, streams: int, scale: Scale, *, least: float) -> None:
-        self.shift: Doubles = np.zeros(streams)
+    def __init__(self, shape: tuple[int, int, int], scale: Scale, *, least: float) -> None:
+        self.shift: Doubles = np.zeros(shape)
         self._scale, self._least, self._age = scale, least, 0
-        self._days = deque[Doubles](maxlen=_PAST)  # of each: excess and weight [2, C]
+        self._week: Doubles = np.zeros((2, *shape))  # excess and weight of its days so far
+        self._weeks = deque[Doubles](maxlen=_PAST)
 
     def score(self, looks: Looks) -> Floats:
-        """Return the scores [C, K]; −1 where nothing can be said."""
+        """Return the scores [K, N, C, F]; −1 where nothing can be said."""
         if self._age < self._scale.first_day:
             return np.full(looks.rows.shape, -1, np.float32)
-        drift = self.shift[:, None].astype(np.float32) * looks.rows
+        drift = self.shift.astype(np.float32) * looks.rows
         usual = looks.mean + drift
         tolerated = np.sqrt(usual + np.float32(TOLERATED**2) * looks.rows)
         deviation = np.sqrt(np.float32(0.5) + np.float32(_ONE_WAY) * drift)
         found = (np.sqrt(looks.distance) - tolerated) / deviation
-        return np.where(looks.rows >= self._least, found, np.float32(-1)).astype(np.float32)
+        return np.where(looks.rows >= self._least, found, np.float32(-1))
 
     def effect(self, looks: Looks) -> Doubles:
-        """Return Cohen's w [C, K] without what chance and the streams' own wander add to it."""
-        square = (looks.distance - looks.mean) / np.maximum(looks.rows, 1) - self.shift[:, None]
+        """Return Cohen's w [K, N, C, F] without what chance and the wander add to it."""
+        square = (looks.distance - looks.mean) / np.maximum(looks.rows, 1) - self.shift
         found: Doubles = np.sqrt(np.maximum(0.0, square))
         return found
 
     def visible(self, looks: Looks, score: float) -> Doubles:
-        """Return the smallest effect [C] that reaches a score at such rows; NaN if they are few."""
-        rows, mean = (np.median(of, axis=1).astype(np.float64) for of in (looks.rows, looks.mean))
+        """Return the smallest effect [N, C, F] that reaches a score; NaN where rows are few."""
+        rows, mean = looks.usual
         drift = self.shift * rows
         root = np.sqrt(mean + drift + TOLERATED**2 * rows)
         root += score * np.sqrt(0.5 + _ONE_WAY * drift)
@@ -200,19 +216,20 @@ class Wander:
 
     def close(self, looks: Looks, day: int) -> None:
         """End a day, of which these were the looks."""
-        known = looks.rows >= (self._least if self._age >= self._scale.first_day else np.inf)
-        rows = np.where(known, looks.rows, np.float32(0))
-        excess = rows * (looks.distance - looks.mean)
-        parts = (excess, rows * rows)
-        self._days.append(np.stack([of.sum(axis=1, dtype=np.float64) for of in parts]))
+        if self._age >= self._scale.first_day:
+            rows = np.where(looks.rows >= self._least, looks.rows, np.float32(0))
+            for at, part in enumerate((rows * (looks.distance - looks.mean), rows * rows)):
+                self._week[at] += part.sum(axis=0, dtype=np.float64)
         self._age += 1
         if (day + 1) % 7 == 0:
+            self._weeks.append(self._week)
+            self._week = np.zeros_like(self._week)
             self.shift = self._shift()
 
     def _shift(self) -> Doubles:
-        excess, weight = np.sum(list(self._days), axis=0)
+        excess, weight = np.sum(list(self._weeks), axis=0)
         found: Doubles = np.maximum(0, excess / np.maximum(weight, 1e-9))
-        if len(found) > 1:
-            column = max(0.0, float(excess[1:].sum() / max(weight[1:].sum(), 1e-9)))
-            found[1:] = _OWN * found[1:] + (1 - _OWN) * column
+        cohorts = [of[:, 1:].sum(axis=1, keepdims=True) for of in (excess, weight)]
+        column = np.maximum(0, cohorts[0] / np.maximum(cohorts[1], 1e-9))
+        found[:, 1:] = _OWN * found[:, 1:] + (1 - _OWN) * column
         return found

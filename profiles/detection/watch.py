@@ -6,15 +6,16 @@ A watch is a function of the counts that it was given, in whatever order those o
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from dataclasses import dataclass, field
+from itertools import count
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from profiles.detection.column import KINDS, Column, Kind, Seen, Volume
-from profiles.detection.lanes import Beside, Lane, lanes
+from profiles.detection.blocks import EMPTY, OF_ROWS, ROWS, Cell, blocks_of, cells_of
+from profiles.detection.column import Kind, Seen, Today
+from profiles.detection.lanes import Beside, Lane, Placed, lanes
 from profiles.detection.reference import Counts
 from profiles.detection.scores import FIRST_SCORED, SLOW, Scale
 from profiles.detection.watched import Folding, Watched
@@ -25,7 +26,6 @@ Doubles = npt.NDArray[np.float64]
 Groups = Mapping[Dimension, Sequence[Group]]
 
 NEAR = 0.9  # of the bar: what is above is neither quiet nor odd
-_ROWS = "\0rows"  # stands for a column where the rows themselves are watched; none is named so
 
 
 @dataclass(frozen=True, kw_only=True, order=True)
@@ -36,24 +36,6 @@ class Stream:
     kind: Kind
     dimension: Dimension
     group: Group
-
-
-@dataclass(frozen=True, kw_only=True)
-class Cell:
-    """The streams of one kind of a column along one dimension, at one scale, judged as one.
-
-    Attributes
-    ----------
-    first, last : int
-        Where its groups stand among the streams of the column.
-    """
-
-    column: str
-    kind: Kind
-    scale: Scale
-    dimension: Dimension
-    first: int
-    last: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,13 +122,16 @@ class _Found:
     ----------
     highest : float32 [H, cells]
         The largest score of each cell after each step.
-    of_cell : list of Seen [cells]
-    of_column : mapping from column to list of Seen
+    today : list of Today [blocks]
+    seen : list of mappings from scale to Seen [blocks]
+    behind : mapping from block and scale
+        What came and what was expected at the looks [2, P, K, C, F], where it was asked for.
     """
 
     highest: Floats
-    of_cell: list[Seen]
-    of_column: Mapping[str, list[Seen]]
+    today: list[Today]
+    seen: list[dict[Scale, Seen]]
+    behind: dict[tuple[int, Scale], Floats] = field(default_factory=dict)
 
 
 class Watch:
@@ -179,27 +164,22 @@ class Watch:
     ) -> None:
         self.day, self.steps, self.budget = day, steps, budget
         self._watched = dict(watched)
-        self._groups = {c: {d: g for d, g in groups.items() if c not in d} for c in watched}
-        self._groups[_ROWS] = dict(groups)
-        self._places = _places(groups)
+        self._groups = {dimension: names for dimension, names in groups.items() if names}
+        self._numbers = _numbered(self._groups)
         self._folding = Folding(list(watched.values()))
         self._parts = dict(zip(watched, self._folding.parts, strict=True))
-        self._streams = {
-            c: [at for d in of for at in self._places[d].values()] for c, of in self._groups.items()
-        }
-        self._columns = {
-            c: Column(
-                of, len(self._streams[c]), day=day, steps=steps,
-                kinds=KINDS[-1:] if c in faults_only else KINDS,
-            )
-            for c, of in watched.items()
-        }  # fmt: skip
-        self._volume = Volume(_size(groups), day=day, steps=steps)
-        self._cells: list[Cell] = []
+        self._blocks = blocks_of(
+            watched, self._parts, self._numbers, faults_only, day=day, steps=steps
+        )
+        cells = cells_of(self._blocks)
+        column = {column: at for at, column in enumerate((*watched, ROWS))}
+        self._order = sorted(range(len(cells)), key=lambda at: column[cells[at].column])
+        self._cells = [cells[at] for at in self._order]
+        self._of_lane: dict[str, npt.NDArray[np.intp]] = {}
         self._days: list[Floats] = []  # the largest score of each cell, of closed days
         self._came: list[bool] = []  # whether a closed day had any window
-        self._week: list[dict[int, _Best]] = []  # of slow cells: their oddest looks, of this week's
-        self._beside: dict[Lane, tuple[int, Beside]] = {}
+        self._week: list[list[dict[Scale, Seen]]] = []  # at slow scales on this week's closed days
+        self._beside: dict[Lane, Beside] = {}  # today's
         self._found: _Found | None = None
         self._clear()
 
@@ -208,14 +188,14 @@ class Watch:
         self._seen[step] += 1
         self._found = None
         for part in parts:
-            at = self._places.get(part.dimension)
+            at = self._numbers.get(part.dimension)
             if at is None:
                 continue
             kept = [i for i, group in enumerate(part.groups) if group in at]
             to = [at[part.groups[i]] for i in kept]
-            self._rows[to, step] += part.rows[kept]
             counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
-            self._counts[to, :, step] += self._folding.fold(counts[kept])
+            self._counts[step, to, :OF_ROWS] += self._folding.fold(counts[kept])
+            self._counts[step, to, OF_ROWS] += part.rows[kept]
 
     def put(self, counts: Mapping[str, Counts], rows: Counts, seen: Counts) -> None:
         """Set the whole running day, where its counts are in places already.
@@ -229,9 +209,9 @@ class Watch:
             How many windows began in each step.
         """
         self._found = None
-        self._seen[:], self._rows[:] = seen, rows
+        self._seen[:], self._counts[:, :, OF_ROWS] = seen, rows.T
         for column, part in self._parts.items():
-            self._counts[:, part] = counts[column]
+            self._counts[:, :, part] = np.moveaxis(counts[column], -1, 0)
 
     def lanes(self) -> tuple[Lane, ...]:
         """Return the lanes that the closed days allow; those without a window stand for nothing."""
@@ -241,9 +221,8 @@ class Watch:
         """Judge the running day as it stands after a step."""
         found = []
         for lane in self.lanes():
-            at = self._of_lane(lane)
-            now = self._running(lane, step)[at]
-            placed = self._units(lane, at).place(now)
+            at = self._cells_of(lane)
+            placed = self._place(lane, step)
             bar = placed.bar(lane.most)
             shown = np.flatnonzero(placed.heights >= min(NEAR * bar, placed.heights.max()))
             order = shown[np.argsort(-placed.heights[shown], kind="stable")].tolist()
@@ -257,14 +236,14 @@ class Watch:
         """Return the smallest effect of each stream that would alert by itself; NaN if unknown."""
         found = []
         for lane in self.lanes():
-            at = self._of_lane(lane)
-            placed = self._units(lane, at).place(self._running(lane, step)[at])
-            needed = placed.bar(lane.most) * placed.unit
-            for i, score in zip(at.tolist(), needed.tolist(), strict=True):
-                cell, seen = self._cells[i], self._today().of_cell[i]
-                effects = seen.wander.visible(seen.looks, score)[cell.first : cell.last]
-                for group, each in zip(self._names(cell), effects.tolist(), strict=True):
-                    found.append((self._stream(cell, group), cell.scale, each))
+            placed = self._place(lane, step)
+            needed = (placed.bar(lane.most) * placed.unit).tolist()
+            for i, score in zip(self._cells_of(lane).tolist(), needed, strict=True):
+                cell = self._cells[i]
+                seen = self._today().seen[cell.block][cell.scale]
+                effects = seen.wander.visible(seen.looks, score)[cell.at].tolist()
+                for group, each in zip(self._groups[cell.dimension], effects, strict=True):
+                    found.append((_stream(cell, group), cell.scale, each))
         return found
 
     def close(self) -> None:
@@ -275,55 +254,46 @@ class Watch:
         if self.day % 7 == 6:
             self._week.clear()
         else:
-            slow = [i for i, cell in enumerate(self._cells) if cell.scale in SLOW]
-            self._week.append({i: self._best(i, self.steps - 1) for i in slow})
-        for column, of in self._columns.items():
-            of.close(self._counts_of(column), found.of_column[column])
-        self._volume.close(self._rows, self._seen, found.of_column[_ROWS])
+            self._week.append([{of: seen[of] for of in SLOW if of in seen} for seen in found.seen])
+        for block, today, seen in zip(self._blocks, found.today, found.seen, strict=True):
+            block.streams.close(today, list(seen.values()))
         self.day += 1
         self._beside.clear()
         self._clear()
 
     def _clear(self) -> None:
+        groups = sum(map(len, self._groups.values()))
         self._seen = np.zeros(self.steps, np.int64)
-        self._rows = np.zeros((_size(self._groups[_ROWS]), self.steps), np.int64)
-        self._counts = np.zeros((len(self._rows), self._folding.places, self.steps), np.int32)
+        self._counts = np.zeros((self.steps, groups, self._folding.places + 2), np.int32)
         self._found = None
-
-    def _counts_of(self, column: str) -> npt.NDArray[np.int32]:
-        """Return the running day of a column [C, P, H]."""
-        found: npt.NDArray[np.int32] = self._counts[self._streams[column], self._parts[column]]
-        return found
 
     def _today(self) -> _Found:
         """Look at the running day, as far as it has come."""
         if self._found is None:
-            of_column = {c: of.today(self._counts_of(c)) for c, of in self._columns.items()}
-            of_column[_ROWS] = self._volume.today(self._rows, self._seen)
-            cells, seen = [], []
-            for column, found in of_column.items():
-                for of in found:
-                    first = 0
-                    for dimension, names in self._groups[column].items():
-                        cells.append(
-                            Cell(
-                                column=column, kind=of.kind, scale=of.scale, dimension=dimension,
-                                first=first, last=first + len(names),
-                            )
-                        )  # fmt: skip
-                        seen.append(of)
-                        first += len(names)
-            self._cells = cells
-            self._found = _Found(
-                highest=_highest(cells, seen, self.steps), of_cell=seen, of_column=of_column
-            )
+            today, seen, highest = [], [], []
+            for block in self._blocks:
+                today.append(block.today(self._counts, self._seen))
+                seen.append({of.scale: of for of in block.streams.look(today[-1])})
+                highest += [
+                    of.highest(block.parts.values(), self.steps).reshape(self.steps, -1)
+                    for of in seen[-1].values()
+                ]
+            every = np.concatenate(highest, axis=1)[:, self._order]
+            self._found = _Found(highest=every, today=today, seen=seen)
         return self._found
 
-    def _of_lane(self, lane: Lane) -> npt.NDArray[np.intp]:
-        self._today()
-        return np.flatnonzero(
-            [cell.scale in lane.scales and cell.kind in lane.kinds for cell in self._cells]
-        )
+    def _cells_of(self, lane: Lane) -> npt.NDArray[np.intp]:
+        """Return the numbers of a lane's cells."""
+        if lane.name not in self._of_lane:
+            self._of_lane[lane.name] = np.flatnonzero(
+                [cell.scale in lane.scales and cell.kind in lane.kinds for cell in self._cells]
+            )
+        return self._of_lane[lane.name]
+
+    def _place(self, lane: Lane, step: int) -> Placed:
+        """Put the running unit, as it stands after a step, beside the stored ones."""
+        at = self._cells_of(lane)
+        return self._units(lane, at).place(self._running(lane, step)[at])
 
     def _running(self, lane: Lane, step: int) -> Floats:
         """Return the largest score of each cell in the running unit."""
@@ -333,67 +303,69 @@ class Watch:
         return found
 
     def _units(self, lane: Lane, at: npt.NDArray[np.intp]) -> Beside:
-        start = len(self._days) - self.day % lane.days
-        held = self._beside.get(lane)
-        if held is None or held[0] != start:
-            units = [
-                np.max(self._days[first : first + lane.days], axis=0)
+        if lane not in self._beside:
+            start = len(self._days) - self.day % lane.days
+            firsts = [
+                first
                 for first in range(FIRST_SCORED, start, lane.days)
                 if any(self._came[first : first + lane.days])
             ]
-            held = self._beside[lane] = (start, Beside(np.stack(units[-lane.beside :])[:, at]))
-        return held[1]
+            units = [
+                np.max(self._days[first : first + lane.days], axis=0)[at]
+                for first in firsts[-lane.beside :]
+            ]
+            self._beside[lane] = Beside(np.stack(units))
+        return self._beside[lane]
 
     def _odd(self, at: int, height: float, lane: Lane, step: int, bar: float) -> Odd:
         """Tell which stream of a cell was oddest in the running unit, and how far it had moved."""
         days = self._days[len(self._days) - self.day % lane.days :]
-        today, highest = self._best(at, step), float(self._today().highest[step, at])
+        cell, found = self._cells[at], self._today()
+        today, highest = _best(cell, found.seen, step), float(found.highest[step, at])
         best = today
         for back, day in enumerate(reversed(days), start=1):
             if day[at] > highest:
-                best, highest = self._week[-back][at], float(day[at])
-        cell = self._cells[at]
-        group = self._names(cell)[best.stream]
+                best = _best(cell, self._week[-back], self.steps - 1)
+                highest = float(day[at])
+        group = self._groups[cell.dimension][best.stream]
         return Odd(
-            stream=self._stream(cell, group), scale=cell.scale, height=max(0.0, height),
+            stream=_stream(cell, group), scale=cell.scale, height=max(0.0, height),
             effect=best.effect, rows=best.rows,
             change=self._change(cell, best) if height > bar and best is today else None,
         )  # fmt: skip
 
-    def _best(self, at: int, step: int) -> _Best:
-        cell, seen = self._cells[at], self._today().of_cell[at]
-        part = slice(cell.first, cell.last)
-        looks = (step + 1) // seen.looks.stride
-        if not looks or cell.first == cell.last:
-            return _Best(stream=0, look=0, effect=0.0, rows=0)
-        stream, look = np.unravel_index(
-            int(seen.scores[part, :looks].argmax()), (cell.last - cell.first, looks)
-        )
-        return _Best(
-            stream=int(stream),
-            look=int(look),
-            effect=float(seen.effects[part][stream, look]),
-            rows=int(seen.looks.rows[part][stream, look]),
-        )
-
     def _change(self, cell: Cell, best: _Best) -> Change | None:
         """Say what moved most in a stream, at its oddest look of the running day."""
-        at = cell.first + best.stream
-        if cell.column == _ROWS:
-            looks = self._volume.behind(cell.scale, self._rows, self._seen)
-            now, was = (float(of[at, 0, best.look]) for of in looks)
-            return Change(now=now, was=was, label="number of")
-        counts, of = self._counts_of(cell.column), self._watched[cell.column]
-        looks = self._columns[cell.column].behind(cell.scale, counts)
-        came, expected = (found[at, :, best.look].astype(np.float64) for found in looks)
-        return _changed(cell.kind, of, came, expected)
+        found, block, key = self._today(), self._blocks[cell.block], (cell.block, cell.scale)
+        if key not in found.behind:
+            found.behind[key] = block.streams.behind(cell.scale, found.today[cell.block])
+        _, part, column = cell.at
+        looks = found.behind[key][:, block.places[:, column] != EMPTY, best.look]
+        came, expected = looks[:, :, part, column][:, :, best.stream].astype(np.float64)
+        if cell.column == ROWS:
+            return Change(now=float(came[0]), was=float(expected[0]), label="number of")
+        return _changed(cell.kind, self._watched[cell.column], came, expected)
 
-    def _names(self, cell: Cell) -> Sequence[Group]:
-        return self._groups[cell.column][cell.dimension]
 
-    def _stream(self, cell: Cell, group: Group) -> Stream:
-        column = "rows" if cell.column == _ROWS else cell.column
-        return Stream(column=column, kind=cell.kind, dimension=cell.dimension, group=group)
+def _best(cell: Cell, of_day: Sequence[Mapping[Scale, Seen]], step: int) -> _Best:
+    """Return the oddest look of a cell on a day, up to a step."""
+    seen = of_day[cell.block][cell.scale]
+    at = (slice((step + 1) // seen.looks.stride), *cell.at)
+    scores = seen.scores[at]
+    if not scores.size:
+        return _Best(stream=0, look=0, effect=0.0, rows=0)
+    stream, look = np.unravel_index(int(scores.T.argmax()), scores.T.shape)
+    return _Best(
+        stream=int(stream),
+        look=int(look),
+        effect=float(seen.effects[at][look, stream]),
+        rows=int(seen.looks.rows[at][look, stream]),
+    )
+
+
+def _stream(cell: Cell, group: Group) -> Stream:
+    column = "rows" if cell.column == ROWS else cell.column
+    return Stream(column=column, kind=cell.kind, dimension=cell.dimension, group=group)
 
 
 def _changed(kind: Kind, of: Watched, came: Doubles, expected: Doubles) -> Change | None:
@@ -411,29 +383,11 @@ def _changed(kind: Kind, of: Watched, came: Doubles, expected: Doubles) -> Chang
     return Change(now=float(now[most]), was=float(was[most]), label=f"share of {of.names[most]}")
 
 
-def _highest(cells: Sequence[Cell], seen: Sequence[Seen], steps: int) -> Floats:
-    """Return the largest score of each cell after each step [H, cells]; −1 before a look."""
-    found = np.full((steps, len(cells)), -1, np.float32)
-    for at, (cell, of) in enumerate(zip(cells, seen, strict=True)):
-        if cell.last > cell.first:
-            best = np.maximum.accumulate(of.scores[cell.first : cell.last].max(axis=0))
-            ends = np.arange(1, len(best) + 1) * of.looks.stride - 1
-            found[:, at] = np.concatenate(([-1], best))[
-                np.searchsorted(ends, np.arange(steps), "right")
-            ]
-    return found
-
-
-def _size(groups: Groups) -> int:
-    return sum(len(names) for names in groups.values())
-
-
-def _places(groups: Groups) -> dict[Dimension, dict[Group, int]]:
-    """Return the row of every group, dimension after dimension."""
-    starts = accumulate((len(names) for names in groups.values()), initial=0)
+def _numbered(groups: Groups) -> dict[Dimension, dict[Group, int]]:
+    """Return the number of every group, dimension after dimension."""
+    number = count()
     return {
-        dimension: {group: start + i for i, group in enumerate(names)}
-        for (dimension, names), start in zip(groups.items(), starts, strict=False)
+        dimension: {group: next(number) for group in names} for dimension, names in groups.items()
     }
 
 

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from profiles.detection.column import Column, Kind, Seen, Volume
+from profiles.detection.column import Columns, Kind, Seen, Streams, Today, Volume
+from profiles.detection.scores import Scale
 from profiles.detection.watch import Watch
 from profiles.detection.watched import Watched
 from profiles.profile import EVERYBODY, ColumnProfile, Dimension, Group, Profile
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[Any]
-Days = list[list[Seen]]
 
 COHORTS = (0.5, 0.3, 0.2)  # of the rows
 GROUPS: Mapping[Dimension, tuple[Group, ...]] = {
@@ -59,25 +60,80 @@ def with_everybody(counts: Ints) -> Ints:
     return np.concatenate((counts.sum(axis=0, keepdims=True), counts))
 
 
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What one scale sees of one kind of one column on a day."""
+
+    kind: Kind
+    number: int  # of the kind
+    column: int
+    seen: Seen
+
+    @property
+    def scale(self) -> Scale:
+        return self.seen.scale
+
+    @property
+    def scores(self) -> npt.NDArray[np.float32]:
+        return self.of(self.seen.scores)
+
+    @property
+    def rows(self) -> npt.NDArray[np.float32]:
+        return self.of(self.seen.looks.rows)
+
+    @property
+    def distance(self) -> npt.NDArray[np.float32]:
+        return self.of(self.seen.looks.distance)
+
+    def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """Pick the streams of the column [C, K] from what is of all [K, N, C, F], or [C]."""
+        return values[..., self.number, :, self.column].T
+
+
+Days = list[list[Look]]
+
+
 def seen_of_column(counts: Ints, of: Watched, *, day: int = 0) -> Days:
     """Show a column one day of [C, D, H, P] after another; return what was seen on each."""
-    streams, days, steps, _ = counts.shape
-    column, found = Column(of, streams, day=day, steps=steps), []
-    for at in range(days):
-        today = np.ascontiguousarray(np.swapaxes(counts[:, at], 1, 2))
-        found.append(column.today(today))
-        column.close(today, found[-1])
+    (found,) = seen_of_columns([counts], [of], day=day)
     return found
+
+
+def seen_of_columns(counts: Sequence[Ints], of: Sequence[Watched], *, day: int = 0) -> list[Days]:
+    """Show columns together one day of [C, D, H, P] after another; return what was seen of each."""
+    streams, days, steps, _ = counts[0].shape
+    columns = Columns(of, (steps, streams), day=day)
+    kept = columns.kept
+    together = np.zeros((days, len(kept), steps, streams, len(of)), np.int32)
+    for at, each in enumerate(counts):
+        together[:, kept[:, at], :, :, at] = np.moveaxis(each, -1, 0).swapaxes(1, -1).swapaxes(1, 2)
+    return _shown(columns, together, np.ones((days, steps), np.int64))
 
 
 def seen_of_rows(rows: Ints, seen: Ints | None = None, *, day: int = 0) -> Days:
     """Show the rows themselves one day of [C, D, H] after another."""
     streams, days, steps = rows.shape
     times = np.ones((days, steps), np.int64) if seen is None else seen
-    volume, found = Volume(streams, day=day, steps=steps), []
-    for at in range(days):
-        found.append(volume.today(rows[:, at], times[at]))
-        volume.close(rows[:, at], times[at], found[-1])
+    volume = Volume((steps, streams), day=day)
+    (found,) = _shown(volume, np.moveaxis(rows, 0, -1)[:, None, ..., None], times)
+    return found
+
+
+def _shown(streams: Streams, counts: Ints, times: Ints) -> list[Days]:
+    """Show one day of [D, P, H, C, F] after another; return what was seen of each column."""
+    found: list[Days] = [[] for _ in range(counts.shape[-1])]
+    for of_day, seen in zip(counts, times, strict=True):
+        today = Today(counts=of_day, seen=seen)
+        looks = streams.look(today)
+        for column, days in enumerate(found):
+            days.append(
+                [
+                    Look(kind=kind, number=number, column=column, seen=of)
+                    for of in looks
+                    for number, kind in enumerate(streams.kinds)
+                ]
+            )
+        streams.close(today, looks)
     return found
 
 
@@ -85,7 +141,7 @@ def kinds_and_hours(found: Days) -> list[tuple[Kind, int]]:
     return [(of.kind, of.scale.hours) for of in found[0]]
 
 
-def series(found: Days, kind: Kind, hours: int) -> list[Seen]:
+def series(found: Days, kind: Kind, hours: int) -> list[Look]:
     """Return what was seen of one kind at one scale, day after day."""
     return [of for day in found for of in day if (of.kind, of.scale.hours) == (kind, hours)]
 

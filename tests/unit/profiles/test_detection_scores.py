@@ -31,6 +31,7 @@ from tests.support.streams import (
     places,
     scores_of,
     seen_of_column,
+    seen_of_columns,
     seen_of_rows,
     series,
     volumes_of,
@@ -48,7 +49,7 @@ def known_scores(
 ) -> npt.NDArray[np.float32]:
     """Return the scores of looks with enough rows, of days after so many."""
     seen = series(found, kind, hours)[after:]
-    return np.concatenate([of.scores[of.looks.rows >= LEAST.get(kind, 10)] for of in seen])
+    return np.concatenate([of.scores[of.rows >= LEAST.get(kind, 10)] for of in seen])
 
 
 def steady(
@@ -62,36 +63,37 @@ def steady(
 @pytest.mark.parametrize("steps", [24, 8, 3])
 @pytest.mark.parametrize("scale", SCALES)
 def test_a_look_sums_the_last_hours_as_a_plain_loop_does(scale: Scale, steps: int) -> None:
-    values = np.random.default_rng(steps).integers(0, 50, (2, 3, 8, steps)).astype(np.float32)
+    shape = (2, 3, 8, steps, 2, 1)
+    values = np.random.default_rng(steps).integers(0, 50, shape).astype(np.float32)
     of_day = scale.steps(steps)
     if of_day is None:
         assert 24 % steps or scale.hours * steps % 24
         return
     length, stride = of_day
     found = last(values, length, stride)
-    assert found.shape == (2, 3, steps // stride)
+    assert found.shape == (2, 3, steps // stride, 2, 1)
     for k in range(steps // stride):
         end = 7 * steps + (k + 1) * stride
-        plain = values.reshape(2, 3, -1)[..., end - length : end].sum(axis=-1)
-        assert (found[..., k] == plain).all()
+        plain = values.reshape(2, 3, -1, 2, 1)[:, :, end - length : end].sum(axis=2)
+        assert (found[:, :, k] == plain).all()
 
 
 def test_a_look_that_reaches_before_the_first_day_sums_what_there_is() -> None:
-    values = np.arange(1, 9, dtype=np.float32).reshape(1, 2, 4)
-    assert last(values, 8, 2)[0].tolist() == [1 + 2 + 3 + 4 + 5 + 6, 36]
-    assert last(values[:, :1], 8, 2)[0].tolist() == [3, 10]
+    values = np.arange(1, 9, dtype=np.float32).reshape(1, 1, 2, 4, 1, 1)
+    assert last(values, 8, 2).ravel().tolist() == [1 + 2 + 3 + 4 + 5 + 6, 36]
+    assert last(values[:, :, :1], 8, 2).ravel().tolist() == [3, 10]
 
 
 @pytest.mark.parametrize("a_place", [0.1, 3, 400])
 def test_distances_and_their_means_agree_with_a_plain_loop(a_place: float) -> None:
     rng = np.random.default_rng(1)
-    came = rng.poisson(a_place, (3, 5, 4)).astype(np.float32)
-    expected = (a_place * rng.gamma(2, 0.5, (3, 5, 4))).astype(np.float32)
+    came = rng.poisson(a_place, (5, 3, 4)).astype(np.float32)
+    expected = (a_place * rng.gamma(2, 0.5, (5, 3, 4))).astype(np.float32)
     distance, mean = spread_out(came, expected)
-    by_itself, of_one = alone(came[:, 0], expected[:, 0])
+    by_itself, of_one = alone(came[0], expected[0])
     moved, usual = level(came, expected)
     for c, k in np.ndindex(3, 4):
-        o, e = came[c, :, k].tolist(), expected[c, :, k].tolist()
+        o, e = came[:, c, k].tolist(), expected[:, c, k].tolist()
         roots = [4 * (math.sqrt(x) - math.sqrt(y)) ** 2 for x, y in zip(o, e, strict=True)]
         assert distance[c, k] == pytest.approx(sum(roots), rel=1e-3, abs=1e-4)
         assert by_itself[c, k] == pytest.approx(roots[0], rel=1e-3, abs=1e-4)
@@ -115,8 +117,8 @@ def test_the_mean_of_a_distance_is_what_rows_drawn_as_expected_give(
     rng = np.random.default_rng(3)
     shares = rng.dirichlet(np.full(places_of, 8))
     rows = max(10, int(a_place * places_of))
-    came = rng.multinomial(rows, shares, 8_000).astype(np.float32)[..., None]
-    expected = np.broadcast_to((rows * shares).astype(np.float32)[None, :, None], came.shape)
+    came = rng.multinomial(rows, shares, 8_000).astype(np.float32).T
+    expected = np.broadcast_to((rows * shares).astype(np.float32)[:, None], came.shape)
     for found, mean in (spread_out(came, expected), level(came, expected)):
         assert 0.6 < float(found.mean()) / float(mean.mean()) < 1.8
     distance, mean = spread_out(came, expected)
@@ -191,15 +193,21 @@ def test_a_column_without_order_has_no_level() -> None:
     assert {kind for kind, _ in kinds_and_hours(found)} == {"body", "beyond", "faults"}
 
 
+def shift_of(found: Days, hours: int) -> npt.NDArray[np.float64]:
+    """Return how much each stream wanders in the end, as it is spread."""
+    look = series(found, "body", hours)[-1]
+    return look.of(look.seen.wander.shift)
+
+
 def test_rows_in_clumps_show_as_wander_and_score_no_higher() -> None:
     single, clumped = (
         seen_of_column(steady(3, days=126, a_step=400, steps=8, clump=clump), places(6))
         for clump in (1, 20)
     )
     for hours in (6, 24):
-        alone_is, together = (series(f, "body", hours)[-1].wander.shift for f in (single, clumped))
+        alone_is, together = (shift_of(found, hours) for found in (single, clumped))
         assert (together > 20 * alone_is).all()
-        rows = np.median(series(clumped, "body", hours)[-1].looks.rows, axis=1)
+        rows = np.median(series(clumped, "body", hours)[-1].rows, axis=1)
         ratio = together / (19 * 5 / rows)  # a clump of 20 varies as one row does
         assert (ratio > 0.7).all()
         assert (ratio < 1.8).all()
@@ -211,7 +219,7 @@ def test_rows_in_clumps_show_as_wander_and_score_no_higher() -> None:
 
 def test_a_cohort_wanders_much_as_the_others_do() -> None:
     found = seen_of_column(steady(4, days=98, a_step=400, steps=8, clump=20), places(6))
-    shift = series(found, "body", 24)[-1].wander.shift
+    shift = shift_of(found, 24)
     assert shift[1:].max() < 3 * shift[1:].min()
 
 
@@ -235,7 +243,7 @@ def test_half_an_effect_in_two_thousand_rows_an_hour_stands_out_in_that_hour() -
     seen = series(found, "body", 1)[-1]
     assert seen.scores[1, 10] > 15
     assert np.delete(seen.scores[1], 10).max() < 4
-    assert seen.wander.effect(seen.looks)[1, 10] == pytest.approx(0.5, abs=0.1)
+    assert seen.of(seen.seen.effects)[1, 10] == pytest.approx(0.5, abs=0.1)
     six = scores_of(found, "body", 6)[1, -1]
     assert six[10:16].min() > 3
     assert six[:10].max() < 3
@@ -244,26 +252,25 @@ def test_half_an_effect_in_two_thousand_rows_an_hour_stands_out_in_that_hour() -
 def test_what_can_be_seen_is_the_effect_that_reaches_the_score() -> None:
     found = seen_of_column(steady(6, days=98, a_step=2_000, steps=8, clump=20), places(6))
     for hours in (6, 24, 72):
-        seen = series(found, "body", hours)[-1]
+        look = series(found, "body", hours)[-1]
+        seen, wander = look.seen, look.seen.wander
+        rows, mean = seen.looks.usual
         for wanted in (1.0, 4.0):
-            least = seen.wander.visible(seen.looks, wanted)
-            rows, mean = (np.median(of, axis=1) for of in (seen.looks.rows, seen.looks.mean))
-            distance = mean + rows * (least**2 + seen.wander.shift)
-            looks = Looks(
-                distance=distance[:, None], mean=mean[:, None], rows=rows[:, None], stride=1
-            )
-            reached = seen.wander.score(looks)[:, 0]
-            np.testing.assert_allclose(reached, wanted, rtol=1e-3)
-            np.testing.assert_allclose(seen.wander.effect(looks)[:, 0], least, rtol=1e-3)
+            least = wander.visible(seen.looks, wanted)
+            distance = mean + rows * (least**2 + wander.shift)
+            looks = Looks(distance=distance[None], mean=mean[None], rows=rows[None], stride=1)
+            np.testing.assert_allclose(look.of(wander.score(looks)), wanted, rtol=1e-3)
+            reached = look.of(wander.effect(looks)[0])
+            np.testing.assert_allclose(reached, look.of(least), rtol=1e-3)
 
 
 def test_of_few_rows_and_of_no_reference_nothing_is_said() -> None:
     found = seen_of_column(steady(7, days=60, a_step=8), places(6))
     hour = series(found, "body", 1)[-1]
-    few = hour.looks.rows < 10
+    few = hour.rows < 10
     assert few.any()
     assert (hour.scores[few] == -1).all()
-    assert np.isnan(hour.wander.visible(hour.looks, 1.0)[3])
+    assert np.isnan(hour.of(hour.seen.wander.visible(hour.seen.looks, 1.0))[3])
     for day, seen in enumerate(found):
         for of in seen:
             if day < of.scale.first_day:
@@ -276,25 +283,24 @@ def test_the_first_day_with_all_scores_is_a_monday_after_five_weeks() -> None:
 
 
 def looks_of(distance: float, mean: float, rows: float) -> Looks:
-    found = (np.array([[value]], np.float32) for value in (distance, mean, rows))
+    found = (np.full((1, 1, 1, 1), value, np.float32) for value in (distance, mean, rows))
     return Looks(**dict(zip(("distance", "mean", "rows"), found, strict=True)), stride=1)
 
 
 def test_in_endless_rows_a_tolerated_shift_scores_zero_and_twice_of_it_very_high() -> None:
-    wander = Wander(1, FAST[2], least=10)
+    wander = Wander((1, 1, 1), FAST[2], least=10)
     for day in range(FIRST_SCORED):
         wander.close(looks_of(5, 5, 1_000), day)
     rows = 1e7
     for times, expected in ((0, -86), (1, 0), (2, 89)):
         looks = looks_of(5 + rows * (times * TOLERATED) ** 2, 5, rows)
-        assert wander.score(looks)[0, 0] == pytest.approx(expected, abs=2), times
+        assert wander.score(looks).item() == pytest.approx(expected, abs=2), times
 
 
 def same_bytes(one: Days, other: Days) -> bool:
     """Tell whether scores and all they are made of are the same bits."""
     return all(
-        a.scores.tobytes() == b.scores.tobytes()
-        and a.looks.distance.tobytes() == b.looks.distance.tobytes()
+        a.scores.tobytes() == b.scores.tobytes() and a.distance.tobytes() == b.distance.tobytes()
         for day, of in zip(one, other, strict=True)
         for a, b in zip(day, of, strict=True)
     )
@@ -328,3 +334,14 @@ def test_scores_are_the_same_to_the_byte_whichever_week_the_history_begins_in() 
     for whole, part in (columns, volumes):
         assert same_bytes(whole[later + settled :], part[settled:])
         assert not same_bytes(whole[later + 56 : later + 63], part[56:63])
+
+
+def test_columns_score_the_same_to_the_byte_alone_and_together() -> None:
+    """Of any number of places: where one has fewer than another, nothing is added."""
+    values = (9, 4, 6, 9)
+    counts = [steady(20 + v, days=70, a_step=60, values=v, steps=8) for v in values]
+    for ordered in (True, False):
+        of = [places(v, ordered=ordered) for v in values]
+        together = seen_of_columns(counts, of)
+        for each, one, found in zip(counts, of, together, strict=True):
+            assert same_bytes(seen_of_column(each, one), found)

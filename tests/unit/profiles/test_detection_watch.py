@@ -224,3 +224,35 @@ def test_days_without_a_window_are_put_beside_nothing() -> None:
         watch.close()
     assert watch.lanes() == before
     assert watch.day == days + 40
+
+
+def test_what_moved_is_told_of_a_column_with_fewer_places_than_those_beside_it() -> None:
+    day = 7 * 13 + 2
+    of = small(9, weeks=14)
+    counts = of.columns["x0"]
+    assert counts.shape[-1] < of.columns["x1"].shape[-1]
+    gone = counts[1, day, :, :4] // 2
+    for row in (0, 1):
+        counts[row, day, :, :4] -= gone
+        counts[row, day, :, 4] += gone.sum(axis=-1)
+    odd = walk(of, until=day + 1).verdicts[day][0].over[0]
+    assert (odd.stream.column, odd.stream.kind) == ("x0", "faults")
+    assert odd.stream.group == ("north",)
+    assert odd.change is not None
+    assert odd.change.now == pytest.approx(0.5, abs=0.1)
+    assert odd.change.was < 0.1
+
+
+def test_a_dimension_without_a_known_cohort_changes_nothing() -> None:
+    heights = []
+    for groups in (GROUPS, {**GROUPS, ("carrier",): ()}):
+        watch = Watch({"score": places(4)}, groups, budget=1.0, day=0, steps=1)
+        rng = np.random.default_rng(2)
+        for _ in range(70):
+            cohorts = rng.poisson(20, (3, 6, 1))
+            counts = np.concatenate((cohorts.sum(axis=0, keepdims=True), cohorts))
+            watch.put({"score": counts}, counts.sum(axis=1), np.ones(1, int))
+            verdicts = watch.verdicts(0)
+            watch.close()
+        heights.append(verdicts[0].heights.tobytes())
+    assert heights[0] == heights[1]
