@@ -183,7 +183,7 @@ def _opened(
         model=model,
         kind=KIND,
         opened=at,
-        since=min(since for s in streams if (since := streaks[s.key].since) is not None),
+        since=streaks[worst.key].since or at,
         state="firing",
         resolved=None,
         streams=streams,

@@ -86,8 +86,8 @@ class Readings:
         Of the streams beyond the threshold.
     complete : bool
         Whether streams that are not here were quiet; else they are unknown.
-    listed : float or None
-        While some stream is over the threshold, others from this value on have moved with it.
+    listed : bool [S] or None
+        Streams that have moved with one that is over the threshold, where there is one.
     """
 
     rule: Rule
@@ -97,7 +97,7 @@ class Readings:
     known: npt.NDArray[np.bool_]
     moved: Mapping[int, Moved] = field(default_factory=dict)
     complete: bool = False
-    listed: float | None = None
+    listed: npt.NDArray[np.bool_] | None = None
 
     @property
     def judged(self) -> npt.NDArray[np.bool_]:
@@ -110,7 +110,7 @@ class Readings:
         over = self.judged & (self.value > self.rule.threshold)
         if self.listed is None or not over.any():
             return over
-        return over | (self.judged & (self.value >= self.listed))
+        return over | (self.judged & self.listed)
 
     def each(self) -> Iterator[Reading]:
         """Yield the streams that were seen one by one."""

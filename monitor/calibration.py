@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 
 import numpy as np
@@ -13,8 +14,10 @@ from sqlalchemy import Engine
 from monitor.config import Config
 from monitor.history import clock_of, days_of, past_of, watch_of
 from monitor.store import decisions
+from profiles.detection.attribution import Odd, Stream
+from profiles.detection.checks import Breach
 from profiles.detection.lanes import MONTH, Lane, opens_after
-from profiles.detection.watch import Odd, Stream, Verdict, rate_between, spells
+from profiles.detection.watch import Verdict, rate_between, spells
 from profiles.windows import Window
 
 MOST_TOLD = 5
@@ -22,12 +25,23 @@ MOST_TOLD = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """An incident that the budget would have opened."""
+    """An incident that would have been opened.
+
+    Attributes
+    ----------
+    lane : str
+        That opened it; ``checks`` where something happened that never had.
+    moved : tuple of Odd
+        On the first day, oddest first.
+    broken : tuple of Breach
+    """
 
     first: date
     last: date
     lane: str
-    moved: tuple[Odd, ...]  # on the first day, oddest first
+    moved: tuple[Odd, ...]
+    broken: tuple[Breach, ...]
+    counts: bool  # whether the budget was kept by then
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,14 +119,19 @@ class Calibration:
         return opens_after(self.budget)
 
     @property
+    def counted(self) -> int:
+        """Pages on days that could page, those of checks among them."""
+        return sum(page.counts for page in self.pages)
+
+    @property
     def a_month(self) -> float | None:
         """Pages a month over the days that could page; None where none could."""
-        return len(self.pages) / self.judged * MONTH if self.judged else None
+        return self.counted / self.judged * MONTH if self.judged else None
 
     @property
     def between(self) -> tuple[float, float] | None:
         """The 95 % interval of that rate."""
-        return rate_between(len(self.pages), self.judged / MONTH) if self.judged else None
+        return rate_between(self.counted, self.judged / MONTH) if self.judged else None
 
     @property
     def holds(self) -> bool:
@@ -135,15 +154,17 @@ def calibrate(
     clock = clock_of(config, name)
     past = past_of(engine, name, until=until)
     first = clock.monday(past.span.start)
-    watch = watch_of(config, name, past.baseline, day=first, steps=clock.steps)
-    alerts: dict[int, Verdict] = {}
-    judged, step = 0, 0
+    watch = watch_of(config, name, past.baseline, clock, day=first)
+    found: dict[int, Page] = {}
+    judged, open_days, step = 0, 0, 0
     for day, step in days_of(engine, past, clock, watch):
-        verdicts = watch.verdicts(step)
-        judged += bool(verdicts)
-        alerting = [verdict for verdict in verdicts if verdict.alerts]
-        if alerting:
-            alerts[day] = max(alerting, key=lambda of: of.odd[0].height - of.bar)
+        verdicts, at = watch.verdicts(step), clock.date(day)
+        counts = bool(watch.lanes()) and not clock.is_off(day)
+        page = _page_of(at, verdicts, watch.broken(step), counts=counts)
+        judged += counts
+        if page is not None:
+            found[day] = page
+            open_days += counts
     return Calibration(
         model=name,
         budget=watch.budget,
@@ -152,20 +173,32 @@ def calibrate(
         lanes=watch.lanes(),
         judged=judged,
         pages=tuple(
-            Page(
-                first=clock.date(start),
-                last=clock.date(end),
-                lane=alerts[start].lane.name,
-                moved=alerts[start].over[:MOST_TOLD],
-            )
-            for start, end in spells(list(alerts))
+            replace(found[start], last=clock.date(end)) for start, end in spells(list(found))
         ),
-        open_days=len(alerts),
+        open_days=open_days,
         sights=tuple(
             Sight(stream=stream, hours=scale.hours, effect=None if math.isnan(least) else least)
             for stream, scale, least in watch.sights(step)
         ),
         rules=rule_rates(engine, config, name, past.span),
+    )
+
+
+def _page_of(
+    day: date, verdicts: Sequence[Verdict], broken: Sequence[Breach], *, counts: bool
+) -> Page | None:
+    """Return what a day pages by itself, None where nothing."""
+    alerting = [verdict for verdict in verdicts if verdict.alerts]
+    if not alerting and not broken:
+        return None
+    worst = max(alerting, key=lambda of: of.odd[0].height / of.bar, default=None)
+    return Page(
+        first=day,
+        last=day,
+        lane="checks" if broken or worst is None else worst.lane.name,
+        moved=() if worst is None else worst.over[:MOST_TOLD],
+        broken=tuple(broken[:MOST_TOLD]),
+        counts=counts,
     )
 
 

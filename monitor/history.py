@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import groupby
@@ -15,6 +15,7 @@ from monitor.config.calendar import Calendar
 from monitor.errors import ConfigError, StoreError
 from monitor.store import baselines, results
 from profiles.baseline import Baseline
+from profiles.detection.checks import Checks
 from profiles.detection.watch import Watch
 from profiles.detection.watched import watched
 from profiles.profile import EVERYBODY, Dimension
@@ -72,7 +73,7 @@ def clock_of(config: Config, name: str) -> Clock:
     )  # fmt: skip
 
 
-def watch_of(config: Config, name: str, baseline: Baseline, *, day: int, steps: int) -> Watch:
+def watch_of(config: Config, name: str, baseline: Baseline, clock: Clock, *, day: int) -> Watch:
     """Return a watch of a model's columns and of the cohorts that its baseline knows.
 
     Where the configuration has turned the budget off, it is 1 a month.
@@ -85,9 +86,21 @@ def watch_of(config: Config, name: str, baseline: Baseline, *, day: int, steps: 
         {EVERYBODY: groups.pop(EVERYBODY), **groups},
         budget=config.alerts.budget or 1.0,
         day=day,
-        steps=steps,
+        steps=clock.steps,
         faults_only=[column for column in grids if model.role(column) == "context"],
+        checks=Checks(
+            baseline, day=day, steps=clock.steps, windows=max(1, clock.windows // clock.steps)
+        ),
+        trained=baseline.profiles,
     )
+
+
+def feed(watch: Watch, clock: Clock, parts: Sequence[results.StoredProfile]) -> None:
+    """Give a watch one window; of a holiday's it is checked only what never happened before."""
+    day, step = clock.place(parts[0].window.start)
+    take = watch.check if clock.is_off(day) else watch.add
+    found = [part.profile for part in parts]
+    take(step, found, read=parts[0].read, repeated=parts[0].repeated)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +153,5 @@ def days_of(engine: Engine, past: Past, clock: Clock, watch: Watch) -> Iterator[
             watch.close()
         for parts in of_day:
             _, step = clock.place(parts[0].window.start)
-            if not clock.is_off(day):
-                watch.add(step, [part.profile for part in parts])
+            feed(watch, clock, parts)
     yield watch.day, step

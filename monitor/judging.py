@@ -13,7 +13,7 @@ from sqlalchemy import Engine
 
 from alerts.rules import Cohort, Moved, Readings, Rule, StreamKey
 from monitor import config
-from monitor.store import results
+from monitor.store import approvals, results
 from profiles.baseline import Baseline
 from profiles.comparison import ORDERED, compare, present
 from profiles.distances import Statistic
@@ -90,6 +90,9 @@ def rules_of(settings: config.Config, name: str, baseline: Baseline) -> tuple[Ju
 class Judge:
     """Judges the windows of one model in order.
 
+    A window is compared with the reference that was in force when it began, which a person has
+    approved, or with its training baseline where there is none.
+
     It keeps the sums of the last windows between calls. They are a function of the store: where
     the window asked for does not follow the last one, or somebody has replaced a window that the
     sums hold, they are read anew.
@@ -117,14 +120,25 @@ class Judge:
         windows : sequence of Window
             One after another; nobody may replace one of them or of those before meanwhile.
         """
+        approved = approvals.of_model(self._engine, self._name)
         spans: list[_Spans] = []
+        against = self._baseline
         for window in self._follow(windows):
+            before, against = against, self._against(approved, window)
+            if spans and against is not before:
+                yield from self._judged(spans, before)
+                spans = []
             spans.append(self._spans(window))
             if sum(span.size for of in spans for span in of.values()) >= CELLS_AT_ONCE:
-                yield from self._judged(spans)
+                yield from self._judged(spans, against)
                 spans = []
         if spans:
-            yield from self._judged(spans)
+            yield from self._judged(spans, against)
+
+    def _against(self, approved: Sequence[approvals.Approval], window: Window) -> Baseline:
+        """Return what a window is compared with."""
+        found = approvals.in_force(approved, self._baseline_id, window.start)
+        return self._baseline if found is None else approvals.load(self._engine, found.id)
 
     def _spans(self, window: Window) -> _Spans:
         """Return what the rules see at the end of a window."""
@@ -136,11 +150,11 @@ class Judge:
             )
         return found
 
-    def _judged(self, spans: Sequence[_Spans]) -> list[tuple[Readings, ...]]:
+    def _judged(self, spans: Sequence[_Spans], against: Baseline) -> list[tuple[Readings, ...]]:
         """Return what every rule sees in each of some windows, all of them compared at once."""
         stacks = {
             (dimension, over): _Stack(
-                [of[dimension, over] for of in spans], self._baseline.along(dimension)
+                [of[dimension, over] for of in spans], against.along(dimension)
             )
             for dimension, over in self._sums
         }
@@ -226,7 +240,7 @@ class Judge:
         ]  # fmt: skip
 
     def _compared(self, judged: Judged, column: str, stack: _Stack) -> _Compared:
-        """Compare one column of all groups and windows with the baseline."""
+        """Compare one column of all groups and windows with the reference."""
         grid, rule = self._baseline.plan.grids[column], judged.rule
         counts, against = stack.counts(column, grid.bins), stack.against(column)
         n = present(grid, counts)
@@ -251,28 +265,28 @@ class Judge:
 
 
 class _Stack:
-    """The sums of one dimension at the end of each of W windows, beside the baseline's.
+    """The sums of one dimension at the end of each of W windows, beside the reference's.
 
     Attributes
     ----------
     groups : list of group [G]
         All that were seen, sorted.
     known : bool [G]
-        Which of them the baseline has.
+        Which of them the reference has.
     """
 
-    def __init__(self, spans: Sequence[_Span], baseline: Profile) -> None:
-        self._spans, self._baseline = spans, baseline
+    def __init__(self, spans: Sequence[_Span], reference: Profile) -> None:
+        self._spans, self._reference = spans, reference
         self.groups = sorted({group for span in spans for group in span.groups})
         place = {group: at for at, group in enumerate(self.groups)}
         self._rows = [[place[group] for group in span.groups] for span in spans]
-        of_baseline = {group: at for at, group in enumerate(baseline.groups)}
-        self._at = np.array([of_baseline.get(group, -1) for group in self.groups], np.intp)
+        of_reference = {group: at for at, group in enumerate(reference.groups)}
+        self._at = np.array([of_reference.get(group, -1) for group in self.groups], np.intp)
         self.known = self._at >= 0
 
     @property
     def cohorts(self) -> list[Cohort]:
-        dimension = self._baseline.dimension
+        dimension = self._reference.dimension
         return [tuple(zip(dimension, group, strict=True)) for group in self.groups]
 
     def counts(self, column: str, bins: int) -> Ints:
@@ -284,15 +298,15 @@ class _Stack:
         return found
 
     def against(self, column: str) -> Ints:
-        """Return the baseline's counts [G, B]; zeros of the groups it has not."""
-        stored = self._baseline.columns[column].counts
+        """Return the reference's counts [G, B]; zeros of the groups it has not."""
+        stored = self._reference.columns[column].counts
         found: Ints = np.where(self.known[:, None], stored[self._at], 0)
         return found
 
     def means(self, column: str, at: int, row: int) -> Moved:
-        """Return the mean of a numeric column in one window and group, and in the baseline."""
+        """Return the mean of a numeric column in one window and group, and in the reference."""
         here = moments_of(self._spans[at].parts, column, self.groups[row])
-        was = self._baseline.columns[column].moments
+        was = self._reference.columns[column].moments
         return Moved(
             # what rounding leaves in the last digits depends on how rows came in batches
             now=None if here is None else _finite(float(f"{here.mean[0]:.12g}")),
@@ -302,7 +316,7 @@ class _Stack:
 
 
 def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> Moved:
-    """Return the share of the category that moved most, now and in the baseline."""
+    """Return the share of the category that moved most, now and in the reference."""
     p, q = (v[: grid.values] / max(1, int(v[: grid.values].sum())) for v in (x, y))
     at = int(np.argmax(np.abs(p - q)))
     names = (*grid.categories, "other values", "unseen values")

@@ -22,20 +22,22 @@ from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.config import Config, Model
 from monitor.errors import ConfigError, SourceError, reason
-from monitor.sources import LogSource, open_baseline
+from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline, accept
-from profiles.counting import profile_windows
+from profiles.counting import profile_windows, seen_in, windows_at
 from profiles.errors import InvalidGrid
+from profiles.repeats import Once
 from profiles.windows import Window, format_width
 
 log = structlog.get_logger()
 
 LEASE = timedelta(minutes=2)  # renewed while a window is read; what protects it is the fence
 ROWS_AT_ONCE = 1_000_000
+ROWS_WITH_REPEATS = 250_000  # for those whose ids come again are held in memory
 WINDOWS_AT_ONCE = 256
 CELLS_AT_ONCE = 1 << 23  # counts of 8 bytes
 DECIDED_AT_ONCE = 64
@@ -50,7 +52,20 @@ class Fenced(Exception):
 
 
 class Mixed(Exception):
-    """Rows were rejected, and it cannot be told of which of several windows they are."""
+    """Rows without a readable time, of which it cannot be told in which of several windows."""
+
+
+@dataclass
+class Lately:
+    """What the windows before were like: how the next are read depends on it, never their result.
+
+    Attributes
+    ----------
+    repeats : bool
+        Ids came again, so they are looked at before all else is read.
+    """
+
+    repeats: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +98,7 @@ class Run:
     earlier: dict[str, judging.Judge] = field(default_factory=dict)
     clock: Clock = system_clock
     stopping: Callable[[], bool] = field(default=lambda: False)
+    lately: Lately = field(default_factory=Lately)
 
     @property
     def model(self) -> Model:
@@ -91,12 +107,13 @@ class Run:
 
 @dataclass(frozen=True, kw_only=True)
 class WindowDone:
-    """What came of one window; it is not clean where it failed or rows of it were rejected."""
+    """What came of one window; it is not clean where it failed, or times were unreadable."""
 
     window: Window
     rows: int
     ok: bool
     clean: bool = False
+    read: int = 0  # rows, with those that were rejected
 
 
 def prepare(
@@ -181,9 +198,10 @@ def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
             return
         done = run_windows(run, claims)
         yield from done
-        rows = sum(each.rows for each in done) / len(done)
+        read = sum(each.read for each in done) / len(done)
         clean = all(each.clean for each in done)
-        most = max(1, min(limit, int(ROWS_AT_ONCE / max(rows, 1)))) if clean else 1
+        wanted = ROWS_WITH_REPEATS if run.lately.repeats else ROWS_AT_ONCE
+        most = max(1, min(limit, int(wanted / max(read, 1)))) if clean else 1
 
 
 def _fitting(run: Run) -> int:
@@ -196,7 +214,7 @@ def _fitting(run: Run) -> int:
 def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     """Do claimed windows of one model: read them, profile them, and decide what is ready.
 
-    They are read in one pass; where that fails, or rows are rejected, each is read by itself, so
+    They are read in one pass; where that fails, or times are unreadable, each is read by itself, so
     that what is wrong with one is told of that one. Two steps, a transaction each. A crash in the
     first leaves the windows to whoever claims them when their lease ends; a crash in the second
     leaves them undecided, and the next decision makes it.
@@ -228,43 +246,83 @@ def _one_by_one(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
 
 
 def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
-    """Read and profile windows in one pass.
+    """Read and profile windows in one pass, or in two where ids come again unexpectedly.
 
     Raises
     ------
     Mixed
-        If rows of several windows are rejected together.
+        If several windows have rows without a readable time.
     """
     started = time.monotonic()
-    rejected = Counter[str]()
     windows = [claimed.window for claimed in claims]
-    parts = profile_windows(
-        run.baseline.plan, _batches(run, claims, rejected), windows, time=run.model.log.time
-    )
+    once = _sieve(run, claims)
+    while True:
+        rejected = [Counter[str]() for _ in claims]
+        parts = profile_windows(
+            run.baseline.plan,
+            _rows(run, claims, rejected),
+            windows,
+            time=run.model.log.time,
+            once=once,
+        )
+        again = None if once is None else once.again()
+        if again is None:
+            break
+        once = again
+    if once is not None:
+        run.lately.repeats = once.expects
+        for its, repeats in zip(rejected, once.rejected, strict=True):
+            its.update(repeats)
     took_ms = int((time.monotonic() - started) * 1000 / len(claims))
     return [
-        runs.Finished(claim=claimed, parts=found, rejected=rejected, took_ms=took_ms)
-        for claimed, found in zip(claims, parts, strict=True)
+        runs.Finished(claim=claimed, parts=found, rejected=its, took_ms=took_ms)
+        for claimed, found, its in zip(claims, parts, rejected, strict=True)
     ]
 
 
-def _batches(
-    run: Run, claims: Sequence[runs.Claim], rejected: Counter[str]
+def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
+    """Return what lets one row of each id through, None where rows have no id."""
+    log_, windows = run.model.log, [claimed.window for claimed in claims]
+    if log_.id is None:
+        return None
+    if not run.lately.repeats:
+        return Once(log_.id, len(windows))
+    batches = (batch.rows for batch in _batches(run, claims, run.source.ids))
+    seen = seen_in(batches, windows, time=log_.time, ids=log_.id)
+    return Once(log_.id, len(windows), expected=seen.repeated())
+
+
+def _rows(
+    run: Run, claims: Sequence[runs.Claim], rejected: Sequence[Counter[str]]
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows of windows, each unbroken run of them as one span, holding on to the lease."""
+    """Read the rows of windows, and count those of each that are rejected."""
+    windows = [claimed.window for claimed in claims]
+    for batch in _batches(run, claims, run.source.batches):
+        for why, count in batch.rejected.items():
+            if why in batch.rejected_at:
+                for window in windows_at(windows, batch.rejected_at[why]).tolist():
+                    rejected[window][why] += 1
+            elif len(claims) > 1:
+                raise Mixed
+            else:
+                rejected[0][why] += count
+        yield batch.rows
+
+
+def _batches(
+    run: Run, claims: Sequence[runs.Claim], read: Callable[[Window], Iterator[Batch]]
+) -> Iterator[Batch]:
+    """Read windows, each unbroken run of them as one span, holding on to the lease."""
     renew_at = run.clock() + LEASE / 4
     for span in _spans([claimed.window for claimed in claims]):
-        for batch in run.source.batches(span):
+        for batch in read(span):
             if run.stopping():
                 raise Stopped
             if (now := run.clock()) >= renew_at:
                 if not runs.renew(run.engine, claims, until=now + LEASE):
                     raise Fenced
                 renew_at = now + LEASE / 4
-            if batch.rejected and len(claims) > 1:
-                raise Mixed
-            rejected.update(batch.rejected)
-            yield batch.rows
+            yield batch
 
 
 def _spans(windows: Sequence[Window]) -> list[Window]:
@@ -297,8 +355,9 @@ def _done(run: Run, finished: runs.Finished, *, written: bool) -> WindowDone:
         "window done", action="window.done", model=run.name, rows=finished.rows,
         ms=finished.took_ms, start=window.start.isoformat(),
     )  # fmt: skip
-    clean = not finished.rejected
-    return WindowDone(window=window, rows=finished.rows, ok=True, clean=clean)
+    clean = TIMELESS.isdisjoint(finished.rejected)
+    read = finished.rows + sum(finished.rejected.values())
+    return WindowDone(window=window, rows=finished.rows, ok=True, clean=clean, read=read)
 
 
 def _fenced(run: Run, claimed: runs.Claim) -> WindowDone:

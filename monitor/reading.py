@@ -1,4 +1,4 @@
-"""What `monitor status`, `drift` and `incidents` print: plain records for scripts and people.
+"""What the reading commands print: plain records for scripts and people.
 
 Times are ISO-8601 with Z, windows half-open; there is no NaN, an unknown number is null.
 The JSON Schemas in docs/schemas/ hold for these records; fields are only ever added.
@@ -20,12 +20,22 @@ from alerts.incident import Incident
 from monitor.calibration import Calibration
 from monitor.config import Config
 from monitor.errors import ConfigError, StoreError
-from monitor.store import baselines, results
-from monitor.store.queries import ModelStatus, Promise
+from monitor.store import approvals, baselines, results
+from monitor.store.queries import (
+    ColumnSummary,
+    ModelStatus,
+    Promise,
+    Reference,
+    ReferenceKind,
+    ReferenceView,
+    Skew,
+)
+from monitor.store.queries.references import TOLERATED
 from profiles.baseline import Baseline, position
 from profiles.comparison import STATISTICS, compare
-from profiles.detection.watch import Stream
-from profiles.grids import Grid, NumericGrid
+from profiles.detection.attribution import Stream
+from profiles.effects import Effect
+from profiles.grids import CategoricalGrid, Grid, NumericGrid
 from profiles.profile import Dimension, Group, Profile, merge
 from profiles.resolution import ks_shortfall
 from profiles.rolling import Sliding
@@ -134,6 +144,18 @@ def calibration_record(found: Calibration) -> dict[str, Any]:
                 "first": page.first.isoformat(),
                 "last": page.last.isoformat(),
                 "lane": page.lane,
+                "counts": page.counts,
+                "broken": [
+                    {
+                        "check": of.check,
+                        "column": of.column,
+                        "cohort": dict(zip(of.dimension, of.group, strict=True)),
+                        "rows": of.rows,
+                        "now": of.now,
+                        "was": of.was,
+                    }
+                    for of in page.broken
+                ],
                 "streams": [
                     {
                         **_stream_record(of.stream, of.scale.hours),
@@ -174,6 +196,75 @@ def _stream_record(stream: Stream, hours: int) -> dict[str, Any]:
     }
 
 
+def reference_record(of: Reference) -> dict[str, Any]:
+    """Write one training baseline or approved reference, without what it holds."""
+    approval = of.approval
+    return {
+        "model": of.model,
+        "id": of.id,
+        "kind": of.kind,
+        "baseline": of.baseline,
+        "accepted_at": _time(of.accepted_at),
+        "rows": of.rows,
+        "in_force": of.in_force,
+        "grids": of.grids,
+        "range": None if approval is None else _span(approval.span),
+        "days": None if approval is None else approval.days,
+        "since": None if approval is None else _time(approval.since),
+        "provisional": approval is not None and approval.provisional,
+        "note": None if approval is None else approval.note,
+    }
+
+
+def reference_view_record(view: ReferenceView) -> dict[str, Any]:
+    """Write one reference with its columns and cohorts."""
+    return {
+        **reference_record(view.reference),
+        "lately": None if view.lately is None else _span(view.lately),
+        "columns": [_column_record(of) for of in view.columns],
+        "cohorts": [{"cohort": dict(cohort), "rows": rows} for cohort, rows in view.cohorts],
+    }
+
+
+def _column_record(of: ColumnSummary) -> dict[str, Any]:
+    grid = of.grid
+    named = isinstance(grid, CategoricalGrid)
+    return {
+        "column": of.column,
+        "kind": grid.kind,
+        "bins": None if named else grid.values,
+        "categories": len(grid.categories) + len(grid.known)
+        if isinstance(grid, CategoricalGrid)
+        else None,
+        "missing_fraction": of.missing,
+        "effect": _effect_record(of.effect),
+        "lately": _effect_record(of.lately),
+    }
+
+
+def skew_record(found: Skew) -> dict[str, Any]:
+    """Write how far the first week is from training, the furthest column first."""
+    return {
+        "model": found.model,
+        "baseline": found.baseline,
+        "window": _span(found.span),
+        "days": found.days,
+        "whole": found.whole,
+        "tolerated": TOLERATED,
+        "columns": [
+            {"column": column, "effect": _effect_record(of), "over": found.over(of)}
+            for column, of in found.columns
+        ],
+        "unknown": list(found.unknown),
+    }
+
+
+def _effect_record(of: Effect | None) -> dict[str, Any] | None:
+    if of is None:
+        return None
+    return {"w": of.effect, "low": of.low, "high": of.high, "n": of.rows}
+
+
 def drift_records(
     engine: Engine,
     config: Config,
@@ -185,24 +276,30 @@ def drift_records(
     cohort: tuple[tuple[str, str], ...] | None = None,
     width: timedelta | None = None,
     step: timedelta | None = None,
+    against: ReferenceKind | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record for each window, group and column, oldest first.
 
     A width wider than the stored one merges stored windows; the last may be partly filled. With a
     step, windows of the width end at every step and overlap; the first is the first full one.
 
+    Windows are compared with what was in force at their end, as rules do; with `against`, all of
+    them with the training baseline, or with the approved reference that is in force now.
+
     Raises
     ------
     StoreError
         If nothing is stored for the model.
     ConfigError
-        If a name is unknown, or the width or the step is no multiple of the stored width.
+        If a name is unknown, the width or the step is no multiple of the stored width, or a
+        reference is asked for and none is approved.
     """
     baseline_id = baselines.current(engine, name)
     extent = results.extent(engine, name)
     if baseline_id is None or extent is None:
         raise StoreError(f"nothing is stored for {name} yet; run: monitor backfill --model {name}")
     baseline = baselines.load(engine, baseline_id)
+    references = _References(engine, name, baseline_id, against)
     stored = config.models[name].window
     width = width or stored
     for flag, given in (("--window", width), ("--step", step or width)):
@@ -225,12 +322,39 @@ def drift_records(
     found = False
     merged = _merged(read, step or width)
     for window, profiles in merged if step is None else _slid(merged, width, first):
+        reference, named = references.at(window.end - stored)
         for profile in profiles:
-            for record in _records(name, baseline, window, profile, columns=columns, only=only):
+            for record in _records(
+                name, reference, window, profile, columns=columns, only=only, named=named
+            ):
                 found = True
                 yield record
     if only is not None and not found:
         _refuse_unknown(baseline, dimensions[0], only)
+
+
+class _References:
+    """What the windows of a model are compared with, and how a record names it."""
+
+    def __init__(
+        self, engine: Engine, name: str, baseline_id: str, against: ReferenceKind | None
+    ) -> None:
+        self._engine, self._baseline_id, self._against = engine, baseline_id, against
+        self._approved = () if against == "training" else approvals.of_model(engine, name)
+        if against == "reference" and approvals.in_force(self._approved, baseline_id) is None:
+            raise ConfigError(
+                f"--against reference: none is approved on the baseline of {name}; "
+                f"run: monitor baseline accept --model {name} --from T --to T"
+            )
+
+    def at(self, start: datetime) -> tuple[Baseline, dict[str, str]]:
+        """Return what a stored window that starts then is compared with."""
+        at = None if self._against == "reference" else start
+        found = approvals.in_force(self._approved, self._baseline_id, at)
+        if found is None:
+            training = baselines.load(self._engine, self._baseline_id)
+            return training, {"kind": "training", "id": self._baseline_id}
+        return approvals.load(self._engine, found.id), {"kind": "reference", "id": found.id}
 
 
 def _columns(baseline: Baseline, column: str | None) -> tuple[str, ...]:
@@ -303,13 +427,13 @@ def _records(
     *,
     columns: Sequence[str],
     only: Group | None,
+    named: dict[str, str],
 ) -> Iterator[dict[str, Any]]:
     part = baseline.along(profile.dimension)
     keep = [i for i, group in enumerate(profile.groups) if only is None or group == only]
     if not keep:
         return
     places = [position(part, profile.groups[i]) for i in keep]
-    span = {"start": _time(window.start), "end": _time(window.end)}
     for column in columns:
         grid = baseline.plan.grids[column]
         found = profile.columns.get(column)
@@ -324,7 +448,8 @@ def _records(
         for row, i in enumerate(keep):
             yield {
                 "model": name,
-                "window": span,
+                "window": _span(window),
+                "against": named,
                 "cohort": dict(zip(profile.dimension, profile.groups[i], strict=True)),
                 "column": column,
                 "kind": grid.kind,
@@ -369,6 +494,10 @@ def _optional(values: np.ndarray[Any, Any] | None, row: int) -> float | None:
 
 def _number(value: float, *, known: bool = True) -> float | None:
     return float(value) if known and math.isfinite(value) else None
+
+
+def _span(window: Window) -> dict[str, str | None]:
+    return {"start": _time(window.start), "end": _time(window.end)}
 
 
 def _time(moment: datetime | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -10,19 +11,23 @@ import numpy as np
 import structlog
 from sqlalchemy import Engine
 
+from alerts.moved import CHECK
 from alerts.rules import Moved, Readings, Rule, StreamKey
 from monitor.config import Config
 from monitor.errors import ConfigError
-from monitor.history import Clock, clock_of, watch_of
+from monitor.history import Clock, clock_of, feed, watch_of
 from monitor.store import results
 from profiles.baseline import Baseline
+from profiles.detection.attribution import Odd
+from profiles.detection.checks import Breach
 from profiles.detection.lanes import LANES, TITLES
-from profiles.detection.watch import Odd, Verdict, Watch
+from profiles.detection.watch import Verdict, Watch
 from profiles.windows import Window
 
 log = structlog.get_logger()
 
 STATISTIC = "oddness"
+NEVER_BEFORE = "never before"  # the rule of checks
 
 
 def lane_rules(config: Config, name: str) -> tuple[Rule, ...]:
@@ -31,9 +36,7 @@ def lane_rules(config: Config, name: str) -> tuple[Rule, ...]:
     if clock is None:
         return ()
     # the threshold in a window is told by its readings
-    return tuple(
-        _rule(lane, clock, threshold=1.0, over=timedelta(days=days)) for lane, days in LANES.items()
-    )
+    return (_check_rule(clock), *(_rule(lane, clock) for lane in LANES))
 
 
 class Watching:
@@ -83,11 +86,14 @@ class Watching:
         self._at = None  # where reading breaks off, the next call begins anew
         for watch, steps in self._days(Window(start=start, end=windows[-1].end), windows):
             for step in steps:
-                yield tuple(_readings(of, self._clock) for of in watch.verdicts(step))
+                yield _seen(watch, step, self._clock)
         self._at = windows[-1].end
 
     def _days(self, span: Window, windows: Sequence[Window]) -> Iterator[tuple[Watch, list[int]]]:
-        """Feed the watch with a span; yield it for each day, with the steps of those asked for."""
+        """Feed the watch with a span; yield it for each day, with the steps of those asked for.
+
+        A step that has several windows is yielded with each of them.
+        """
         clock = self._clock
         assert clock is not None
         dimensions = [part.dimension for part in self._baseline.profiles]
@@ -101,9 +107,12 @@ class Watching:
                 _, step = clock.place(window.start)
                 if parts:
                     self._held[window.start] = parts[0].revision
-                    if not clock.is_off(day):
-                        watch.add(step, [part.profile for part in parts])
-                if window.start in wanted:
+                    feed(watch, clock, parts)
+                if window.start not in wanted:
+                    continue
+                if clock.windows > clock.steps:
+                    yield watch, [step]  # of an hour that is not all there
+                else:
                     steps.append(step)
             yield watch, steps
 
@@ -132,9 +141,8 @@ class Watching:
         assert self._clock is not None
         if self._watch is None:
             self._watch = watch_of(
-                self._config, self._name, self._baseline,
-                day=day - day % 7, steps=self._clock.steps,
-            )  # fmt: skip
+                self._config, self._name, self._baseline, self._clock, day=day - day % 7
+            )
         while self._watch.day < day:
             self._watch.close()
         return self._watch
@@ -154,6 +162,43 @@ def _joined(
     yield from ((window, []) for window in asked)
 
 
+def _seen(watch: Watch, step: int, clock: Clock) -> tuple[Readings, ...]:
+    """Return what the checks and every lane see; of a lane that is not open, all is quiet."""
+    opened = {of.lane.name: of for of in watch.verdicts(step)}
+    lanes = (
+        _readings(opened[lane], clock) if lane in opened else _quiet(_rule(lane, clock))
+        for lane in LANES
+    )
+    return (_broken(watch.broken(step), clock), *lanes)
+
+
+def _broken(breaches: Sequence[Breach], clock: Clock) -> Readings:
+    """Write what never happened before as a rule of which each breach is beyond."""
+    found: dict[StreamKey, Breach] = {}
+    for breach in breaches:
+        cohort = tuple(zip(breach.dimension, breach.group, strict=True))
+        key = StreamKey(rule=NEVER_BEFORE, column=breach.column, cohort=cohort)
+        found.setdefault(key, breach)
+    return replace(
+        _quiet(_check_rule(clock)),
+        streams=tuple(found),
+        value=np.ones(len(found)),
+        n=np.array([max(1, of.rows) for of in found.values()], np.int64),
+        known=np.ones(len(found), bool),
+        moved={
+            at: Moved(now=of.now, was=of.was, label=of.label)
+            for at, of in enumerate(found.values())
+        },
+    )
+
+
+def _quiet(rule: Rule) -> Readings:
+    return Readings(
+        rule=rule, streams=(), value=np.zeros(0), n=np.zeros(0, np.int64),
+        known=np.zeros(0, bool), complete=True,
+    )  # fmt: skip
+
+
 def _readings(verdict: Verdict, clock: Clock) -> Readings:
     """Write a lane as a rule whose threshold is its bar today, and its oddest streams."""
     found: dict[StreamKey, Odd] = {}
@@ -167,18 +212,31 @@ def _readings(verdict: Verdict, clock: Clock) -> Readings:
             verdict.lane.name,
             clock,
             threshold=verdict.bar,
-            over=timedelta(hours=verdict.odd[0].scale.hours),
+            over=timedelta(hours=(verdict.odd[0].scale if rows else verdict.lane.scales[0]).hours),
         ),
         streams=tuple(found),
         value=np.array([odd.height for odd in rows]),
         n=np.array([_rows(odd) for odd in rows], np.int64),
         known=np.ones(len(rows), bool),
         moved={
-            at: Moved(now=odd.change.now, was=odd.change.was, label=odd.change.label)
-            for at, odd in enumerate(rows)
-            if odd.change is not None
+            at: _moved(odd) for at, odd in enumerate(rows) if odd.listed or odd.height > verdict.bar
         },
         complete=True,
+        listed=np.array([odd.listed for odd in rows], bool),
+    )
+
+
+def _moved(odd: Odd) -> Moved:
+    change, mix = odd.change, odd.mix
+    return Moved(
+        now=None if change is None else change.now,
+        was=None if change is None else change.was,
+        label="" if change is None else change.label,
+        effect=odd.effect,
+        low=odd.low,
+        high=odd.high,
+        mix=None if mix is None else mix.share,
+        mix_of="" if mix is None else ", ".join(mix.dimension),
     )
 
 
@@ -191,10 +249,19 @@ def _clock(config: Config, name: str) -> Clock | None:
         return None
 
 
-def _rule(lane: str, clock: Clock, *, threshold: float, over: timedelta) -> Rule:
+def _rule(
+    lane: str, clock: Clock, *, threshold: float = 1.0, over: timedelta | None = None
+) -> Rule:
     return Rule(
-        name=TITLES[lane], statistic=STATISTIC, threshold=threshold, over=over, windows=1,
-        min_rows=0, quiet=clock.windows,
+        name=TITLES[lane], statistic=STATISTIC, threshold=threshold,
+        over=over or timedelta(days=LANES[lane]), windows=1, min_rows=0, quiet=clock.windows,
+    )  # fmt: skip
+
+
+def _check_rule(clock: Clock) -> Rule:
+    return Rule(
+        name=NEVER_BEFORE, statistic=CHECK, threshold=0.5, over=timedelta(days=1) / clock.steps,
+        windows=1, min_rows=0, quiet=clock.windows,
     )  # fmt: skip
 
 

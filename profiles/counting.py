@@ -6,7 +6,7 @@ so many windows are counted in one pass, and everybody is the sum over the cohor
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,6 +34,7 @@ from profiles.profile import (
     nothing,
     others_of,
 )
+from profiles.repeats import Once, Seen
 from profiles.values import (
     PRESENT,
     Entries,
@@ -66,7 +67,12 @@ def profile(plan: Plan, batches: Iterable[pa.RecordBatch]) -> tuple[Profile, ...
 
 
 def profile_windows(
-    plan: Plan, batches: Iterable[pa.RecordBatch], windows: Sequence[Window], *, time: str
+    plan: Plan,
+    batches: Iterable[pa.RecordBatch],
+    windows: Sequence[Window],
+    *,
+    time: str,
+    once: Once | None = None,
 ) -> list[tuple[Profile, ...]]:
     """Profile the rows of several windows in one pass; for each what `profile` gives for its rows.
 
@@ -76,25 +82,64 @@ def profile_windows(
         In order, none overlapping.
     time : str
         The column [timestamp, UTC] that tells which window a row is of.
+    once
+        Lets one row of each id through. If an id came again that it did not expect, the rows have
+        to be profiled anew with its `again`.
 
     Raises
     ------
     InvalidWindow
         If a row lies in none of them.
+    TooManyRepeats
+        If rows of the same ids take too much memory.
     """
     tally = _Tally(plan, len(windows))
+    for batch, window in _by_window(batches, windows, time):
+        rows, its = (batch, window) if once is None else once.sift(batch, window)
+        if rows.num_rows:
+            tally.add(rows, its)
+    for rows, its in () if once is None else once.rest():
+        tally.add(rows, its)
+    return [tally.profiles(window) for window in range(len(windows))]
+
+
+def seen_in(
+    batches: Iterable[pa.RecordBatch], windows: Sequence[Window], *, time: str, ids: str
+) -> Seen:
+    """Look at the ids of the rows of several windows, and at nothing else."""
+    seen = Seen(ids)
+    for batch, window in _by_window(batches, windows, time):
+        seen.look(batch, window)
+    return seen
+
+
+def windows_at(windows: Sequence[Window], us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the number of the window that each moment lies in, in microseconds since 1970.
+
+    Raises
+    ------
+    InvalidWindow
+        If one lies in none of them.
+    """
     starts, ends = (
         np.array([getattr(window, edge).replace(tzinfo=None) for window in windows], "M8[us]")
         for edge in ("start", "end")
     )
+    at = us.view("M8[us]")
+    window = np.searchsorted(starts, at, side="right") - 1
+    if (window < 0).any() or (at >= ends[window]).any():
+        raise InvalidWindow("a row lies in none of the windows that were asked for")
+    return window
+
+
+def _by_window(
+    batches: Iterable[pa.RecordBatch], windows: Sequence[Window], time: str
+) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.int64]]]:
+    """Yield batches with the number of the window of each row."""
     for batch in batches:
         if batch.num_rows:
-            at = values_of(batch.column(time).cast(pa.timestamp("us", "UTC")), "M8[us]")
-            window = np.searchsorted(starts, at, side="right") - 1
-            if (window < 0).any() or (at >= ends[window]).any():
-                raise InvalidWindow("a row lies in none of the windows that were asked for")
-            tally.add(batch, window)
-    return [tally.profiles(window) for window in range(len(windows))]
+            moments = batch.column(time).cast(pa.timestamp("us", "UTC"))
+            yield batch, windows_at(windows, values_of(moments, np.int64))
 
 
 def cohort_rows(batch: pa.RecordBatch, dimension: Dimension) -> dict[Group, int]:

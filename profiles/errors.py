@@ -5,7 +5,8 @@ ProfileError
 ├── InvalidGrid       a baseline column that no grid can be made of
 ├── GridMismatch      two profiles on different grids were to be merged or compared
 ├── CodecError        bytes that are not a profile this version can read
-└── UnknownStatistic  a distance that does not exist
+├── UnknownStatistic  a distance that does not exist
+└── TooManyRepeats    more rows share their ids than memory is given for
 """
 
 
@@ -31,3 +32,7 @@ class CodecError(ProfileError, ValueError):
 
 class UnknownStatistic(ProfileError, ValueError):
     """A distance that does not exist."""
+
+
+class TooManyRepeats(ProfileError):
+    """More rows share their ids than memory is given for."""

@@ -10,7 +10,7 @@ from monitor.errors import OURS
 
 
 def create_app() -> typer.Typer:
-    from monitor.cli import calibrating, contact, demo, reading, running, web
+    from monitor.cli import calibrating, contact, demo, reading, references, running, web
 
     app = typer.Typer(
         name="monitor",
@@ -19,7 +19,7 @@ def create_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         add_completion=False,
     )
-    for part in (contact, running, reading, calibrating, web, demo):
+    for part in (contact, running, reading, calibrating, references, web, demo):
         part.register(app)
     return app
 

@@ -14,7 +14,8 @@ from monitor.cli.options import ConfigPath, Json, ModelName, To, moment, one_mod
 
 if TYPE_CHECKING:
     from monitor.calibration import Calibration, Page, RuleRate
-    from profiles.detection.watch import Odd
+    from profiles.detection.attribution import Odd
+    from profiles.detection.checks import Breach
 
 _KINDS = {
     "body": "",
@@ -79,7 +80,7 @@ def _tell(found: Calibration, console: Console, *, placebo: bool) -> None:
         )
     low, high = found.between or (0.0, 0.0)
     console.print(
-        f"  past     {len(found.pages)} pages in {found.judged} days: {found.a_month:.2f} a month "
+        f"  past     {found.counted} pages in {found.judged} days: {found.a_month:.2f} a month "
         f"(95 %: {low:.2f} to {high:.2f}), open on {found.open_days} days"
     )
     if not found.holds:
@@ -105,7 +106,14 @@ def _rule(rule: RuleRate) -> str:
 
 def _page(page: Page) -> str:
     span = f"{page.first}" if page.first == page.last else f"{page.first} to {page.last}"
-    return f"{span}: {'; '.join(map(_moved, page.moved[:3]))}"
+    told = [*map(_broken, page.broken[:3]), *map(_moved, page.moved[:3])]
+    early = "" if page.counts else " (before the promise began)"
+    return f"{span}: {'; '.join(told[:3])}{early}"
+
+
+def _broken(of: Breach) -> str:
+    where = " × ".join(of.group) or "everybody"
+    return f"{of.column}: {of.check} in {where}"
 
 
 def _moved(of: Odd) -> str:

@@ -19,7 +19,7 @@ from monitor.cli.options import ConfigPath
 from monitor.errors import ConfigError, SourceError, StoreError
 
 if TYPE_CHECKING:
-    from monitor.contact import CohortCheck, ModelCheck, Report
+    from monitor.contact import CohortCheck, IdsCheck, ModelCheck, Report
 
 _SHOWN_GROUPS = 8
 _URL_VARIABLE = "SERVING_URL"
@@ -157,6 +157,8 @@ def _show_model(console: Console, model: ModelCheck) -> None:
             f"  log       {model.first:%Y-%m-%d %H:%M} to {model.last:%Y-%m-%d %H:%M} UTC "
             f"({model.time_writing}{indexed}), read by {model.path}"
         )
+    if model.ids is not None:
+        console.print(f"  ids       {_ids_line(model.ids)}")
     if model.baseline_rows is not None:
         console.print(f"  baseline  {model.baseline_rows:,} rows")
     for reason, count in model.rejected.items():
@@ -168,6 +170,14 @@ def _show_model(console: Console, model: ModelCheck) -> None:
     for cohort in model.cohorts:
         console.print(f"  cohort    {_cohort_line(cohort)}")
     console.print()
+
+
+def _ids_line(ids: IdsCheck) -> str:
+    missing = f", {ids.missing:,} missing" if ids.missing else ""
+    return (
+        f"{escape(ids.column)}, {ids.repeated:,} repeated within a window{missing}, "
+        f"of {ids.rows:,} looked at"
+    )
 
 
 def _column_table(model: ModelCheck) -> Table:

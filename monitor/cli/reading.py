@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.console import Console
@@ -81,9 +81,16 @@ def drift(
     step: Annotated[
         str | None, typer.Option(help="A window of that width ends at every step, as every 1h.")
     ] = None,
+    against: Annotated[
+        Literal["reference", "training"] | None,
+        typer.Option(
+            help="Compare all windows with the approved reference, or with the training baseline; "
+            "default: with what was in force at each, as rules do."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Every stored distance from the baseline, by window, column and cohort."""
+    """Every stored distance from the reference or baseline, by window, column and cohort."""
     from monitor.config import load
     from monitor.reading import drift_records
     from monitor.store.engine import open_store
@@ -100,6 +107,7 @@ def drift(
         cohort=cohort(group),
         width=width(window, "--window"),
         step=width(step, "--step"),
+        against=against,
     )
     if as_json:
         for record in records:

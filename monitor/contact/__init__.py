@@ -1,6 +1,6 @@
 """First contact with somebody's data: a first configuration, and a look at one that is there."""
 
-from monitor.contact.check import CohortCheck, ModelCheck, Problem, Report, check
+from monitor.contact.check import CohortCheck, IdsCheck, ModelCheck, Problem, Report, check
 from monitor.contact.columns import ColumnCheck, in_short
 from monitor.contact.first import FirstLook, first_look
 from monitor.contact.template import render
@@ -9,6 +9,7 @@ __all__ = [
     "CohortCheck",
     "ColumnCheck",
     "FirstLook",
+    "IdsCheck",
     "ModelCheck",
     "Problem",
     "Report",

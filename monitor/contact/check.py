@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
 from alerts.channels import channels_of
@@ -20,15 +21,20 @@ from monitor.config.names import did_you_mean
 from monitor.contact.columns import ColumnCheck, describe_columns
 from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
 from monitor.history import clock_of
-from monitor.sources import open_baseline, open_log
+from monitor.sources import Batch, open_baseline, open_log
 from monitor.store.engine import connect, open_store, revision
 from profiles.baseline import Baseline, accept
+from profiles.buffers import column_of, values_of
 from profiles.derived import PARTS
 from profiles.detection.lanes import opens_after
 from profiles.errors import InvalidGrid
+from profiles.hashing import Words
+from profiles.repeats import keys_of
 from profiles.survey import Survey
+from profiles.windows import EPOCH
 
 MANY_GROUPS = 200
+_EPOCH = np.datetime64(EPOCH.replace(tzinfo=None), "us")
 
 Kind = Literal["config", "source", "store"]
 
@@ -55,6 +61,26 @@ class CohortCheck:
 
 
 @dataclass(frozen=True, kw_only=True)
+class IdsCheck:
+    """What the ids of some rows of the log are like.
+
+    Attributes
+    ----------
+    rows : int
+        That were looked at: the newest, where an index makes that cheap.
+    missing : int
+        Rows without an id, which are no duplicate of another.
+    repeated : int
+        Rows whose id another row of their window has before them.
+    """
+
+    column: str
+    rows: int
+    missing: int
+    repeated: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelCheck:
     """What a model's configuration comes to.
 
@@ -68,6 +94,8 @@ class ModelCheck:
         What is worth knowing and no problem.
     path : str or None
         How the log's rows are read, in one word; docs/sources.md lists them.
+    ids : IdsCheck or None
+        None where rows have no id, so that duplicates are not judged, or none could be read.
     """
 
     name: str
@@ -82,6 +110,7 @@ class ModelCheck:
     time_indexed: bool | None = None
     notes: tuple[str, ...] = ()
     path: str | None = None
+    ids: IdsCheck | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,6 +172,7 @@ class _Look:
             time_writing=log.writing if log else None,
             time_indexed=log.indexed if log else None,
             path=log.path if log else None,
+            ids=log.ids if log else None,
             notes=tuple(self._notes),
         )
 
@@ -168,8 +198,10 @@ class _Look:
                 path=source.path(),
             )
             self._notes += source.notes()
-            for batch in source.sample():
-                self._rejected.update(batch.rejected)
+            for newest in (False, True) if log.indexed else (False,):
+                log = replace(log, ids=self._look_at(source.sample(newest=newest)))
+        if self._model.log.id is None:
+            self._notes.append("rows have no id (log.id), so duplicates are not judged")
         table, time = self._model.log.table, self._model.log.time
         what = "the log" if table is None else f"table {table!r}"
         if log.first is None:
@@ -184,6 +216,28 @@ class _Look:
                 f"no index begins with {time!r}: every window reads the whole of {table!r}"
             )
         return log
+
+    def _look_at(self, batches: Iterable[Batch]) -> IdsCheck | None:
+        """Count the rows that are rejected, and the ids that come again within a window."""
+        log, rows = self._model.log, 0
+        keys: list[Words] = []
+        for batch in batches:
+            self._rejected.update(batch.rejected)
+            if log.id is not None and batch.rows.num_rows:
+                rows += batch.rows.num_rows
+                at = values_of(batch.rows.column(log.time), "M8[us]")
+                window = (at - _EPOCH) // np.timedelta64(self._model.window)
+                found, known = keys_of(column_of(batch.rows, log.id), window)
+                keys.append(found[known])
+        if log.id is None or not rows:
+            return None
+        every = np.concatenate(keys)
+        return IdsCheck(
+            column=log.id,
+            rows=rows,
+            missing=rows - len(every),
+            repeated=len(every) - len(np.unique(every)),
+        )
 
     def _read_baseline(self) -> Survey:
         survey = Survey()
@@ -294,6 +348,7 @@ class _Log:
     writing: str | None
     indexed: bool | None
     path: str
+    ids: IdsCheck | None = None
 
 
 def _what(model: Model) -> str:

@@ -6,12 +6,13 @@ from monitor.sources.batch import Batch
 from monitor.sources.log import LogSource, SourceColumn, open_log
 from monitor.sources.look import RawLook, look_at
 from monitor.sources.payload import PAYLOAD_MISSING, PAYLOAD_NOT_JSON, PAYLOAD_NOT_OBJECT
-from monitor.sources.times import TIME_MISSING, TIME_NOT_UTC, TIME_UNREADABLE
+from monitor.sources.times import TIME_MISSING, TIME_NOT_UTC, TIME_UNREADABLE, TIMELESS
 
 __all__ = [
     "PAYLOAD_MISSING",
     "PAYLOAD_NOT_JSON",
     "PAYLOAD_NOT_OBJECT",
+    "TIMELESS",
     "TIME_MISSING",
     "TIME_NOT_UTC",
     "TIME_UNREADABLE",

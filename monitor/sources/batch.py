@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 ROWS = 16_384  # rows of a batch at most, so that memory does not grow with a window
@@ -37,8 +39,11 @@ class Batch:
         Rows fetched: ``rows.num_rows + sum(rejected.values())``.
     rejected : mapping from reason to count
         Rows that could not be understood; the reasons are the constants of `monitor.sources`.
+    rejected_at : mapping from reason to int [count]
+        When those were, in microseconds since 1970; without the reasons that are about the time.
     """
 
     rows: pa.RecordBatch
     read: int
     rejected: Mapping[str, int]
+    rejected_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)

@@ -32,7 +32,7 @@ class CsvPart:
     """One CSV file, which is never in memory whole.
 
     Types are told from all rows, as a column may begin with whole numbers and go on with fractions:
-    the file is read through once before the first batch.
+    the file is read through once before the first batch. An id is a text: 007 is not 7.
 
     Raises
     ------
@@ -49,13 +49,14 @@ class CsvPart:
         path: Path,
         *,
         time: str | None = None,
+        ids: str | None = None,
         skip: frozenset[str] = frozenset(),
         block: int = _BLOCK,
     ) -> None:
         self.path, self._block = path, block
         if not path.stat().st_size:
             raise Unfinished("is empty so far; it is read when it has rows")
-        self._types = _types(path, block)
+        self._types = _types(path, block, ids)
         self.schema = pa.schema(list(self._types.items()))
         self._columns = [name for name in self._types if name not in skip]
         self.writing: Writing | None = None
@@ -97,7 +98,7 @@ class CsvPart:
         return Chunk(at=0, first=found.first, last=found.last, timed=sum(counts))
 
 
-def _types(path: Path, block: int) -> dict[str, pa.DataType]:
+def _types(path: Path, block: int, ids: str | None) -> dict[str, pa.DataType]:
     """Return the type of every column by name, told from all rows.
 
     The first block gives a guess. Where a later value does not fit, its column goes on to the next
@@ -108,6 +109,8 @@ def _types(path: Path, block: int) -> dict[str, pa.DataType]:
         twice = len(reader.schema.names) > len(types)
     if twice:
         raise SourceError(f"{path} has two columns of one name; give each a name of its own")
+    if ids in types:
+        types[ids] = pa.string()
     while True:
         try:
             for _ in _read(path, types, None, block):

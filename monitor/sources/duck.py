@@ -167,7 +167,9 @@ class DuckReader:
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         for batch in self._database.stream(statement, bounds):
             columns = dict(zip(self._wanted.names, batch.columns, strict=True))
-            yield Rows(columns=normal(columns, apart=self._wanted.payload), count=batch.num_rows)
+            wanted = self._wanted
+            found = normal(columns, apart=wanted.payload, ids=wanted.id)
+            yield Rows(columns=found, count=batch.num_rows)
 
 
 class _Named(sa.types.UserDefinedType[Any]):

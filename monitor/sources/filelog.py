@@ -150,7 +150,8 @@ class FileLog:
                 yield _plain(normal({name: batch.column(0)})[name])
 
     def _batch(self, part: Part, batch: pa.RecordBatch, window: Window) -> Batch:
-        rows, writing, time = rows_of(batch, self._log.payload), part.writing, self._log.time
+        rows = rows_of(batch, self._log.payload, ids=self._log.id)
+        writing, time = part.writing, self._log.time
         if writing is not None:
             columns = {**rows.columns, time: _plain(rows.columns[time])}
             kept = fetched(columns[time], writing, window)
@@ -160,7 +161,7 @@ class FileLog:
         else:  # no row has a time
             rows = Rows(columns={}, count=0)
         taken = names(part.schema, apart=self._log.payload)
-        shape = Shape(time=time, payload=self._log.payload, taken=taken)
+        shape = Shape(time=time, payload=self._log.payload, taken=taken, id=self._log.id)
         return batch_of(rows, shape, writing=writing, window=window)
 
     def _found(self) -> list[Part]:
@@ -190,7 +191,7 @@ class FileLog:
         return [part for _, part in parts.values()]
 
     def _opened(self, path: Path) -> Part:
-        part = open_part(path, time=self._log.time, skip=self._skip)
+        part = open_part(path, time=self._log.time, ids=self._log.id, skip=self._skip)
         for key in ("time", "payload"):
             name = getattr(self._log, key)
             if name is not None and name not in part.schema.names:

@@ -18,7 +18,13 @@ from monitor.sources.parts import CSV, PARQUET, Part, Unfinished
 from monitor.sources.rows import Rows, Shape, batch_of
 
 
-def open_part(path: Path, *, time: str | None = None, skip: frozenset[str] = frozenset()) -> Part:
+def open_part(
+    path: Path,
+    *,
+    time: str | None = None,
+    ids: str | None = None,
+    skip: frozenset[str] = frozenset(),
+) -> Part:
     """Look into a file.
 
     Raises
@@ -32,7 +38,7 @@ def open_part(path: Path, *, time: str | None = None, skip: frozenset[str] = fro
         if path.suffix in PARQUET:
             return ParquetPart(path, time=time, skip=skip)
         if path.suffix in CSV:
-            return CsvPart(path, time=time, skip=skip)
+            return CsvPart(path, time=time, ids=ids, skip=skip)
     raise SourceError(f"file {path} must be .parquet, .csv or .csv.gz")
 
 
@@ -57,10 +63,10 @@ def missing_file(path: Path, *, what: str = "file") -> SourceError:
     return SourceError(f"there is no {what} {path}; {near}")
 
 
-def rows_of(batch: pa.RecordBatch, payload: str | None) -> Rows:
+def rows_of(batch: pa.RecordBatch, payload: str | None, *, ids: str | None = None) -> Rows:
     """Bring a file's rows to the types of a batch."""
     columns = dict(zip(batch.schema.names, batch.columns, strict=True))
-    return Rows(columns=normal(columns, apart=payload), count=batch.num_rows)
+    return Rows(columns=normal(columns, apart=payload, ids=ids), count=batch.num_rows)
 
 
 class FileReader:

@@ -67,6 +67,7 @@ class LogSource:
         self._model = model
         self._origin = connect(model.source)
         self._opened: Reader | None = None
+        self._narrow: Reader | None = None
         try:
             self._open()
         except BaseException:
@@ -76,13 +77,21 @@ class LogSource:
     def _open(self) -> Reader:
         """Look up the table or the files, unless that is done already."""
         if self._opened is None:
-            reader = self._reader_of(self._origin)
+            reader = self._reader_of(self._origin, self._model.log, self._model.unread)
             notes.debug("the log is open", action="source.opened", path=reader.path())
             self._opened = reader
         return self._opened
 
-    def _reader_of(self, origin: Origin) -> Reader:
-        columns, skip = self._model.log, self._model.unread
+    def _open_narrow(self) -> Reader:
+        """Look the log up as if it had its times and its ids only, unless that is done already."""
+        if self._narrow is None:
+            log, every = self._model.log, self._open().names()
+            only = log.model_copy(update={"payload": None, "version": None})
+            skip = (every | {log.payload or ""}) - {log.time, log.id}
+            self._narrow = self._reader_of(self._origin, only, skip)
+        return self._narrow
+
+    def _reader_of(self, origin: Origin, columns: config.Log, skip: frozenset[str]) -> Reader:
         if isinstance(origin, Files):
             return FileLog(origin.pattern, columns, skip=skip)
         assert columns.table is not None
@@ -100,19 +109,24 @@ class LogSource:
             time=columns.time,
             payload=columns.payload,
             skip=skip,
-            apart=(columns.id,),
+            ids=columns.id,
         )
 
     @contextmanager
-    def _reading(self) -> Iterator[Reader]:
+    def _reading(self, *, narrow: bool = False) -> Iterator[Reader]:
         """Lend the reader; after an error all is looked up anew, for it may have changed."""
-        reader = self._open()
+        reader = self._open_narrow() if narrow else self._open()
         try:
             yield reader
         except SourceError:
-            reader.close()
-            self._opened = None
+            self._forget()
             raise
+
+    def _forget(self) -> None:
+        for reader in (self._opened, self._narrow):
+            if reader is not None:
+                reader.close()
+        self._opened = self._narrow = None
 
     def __enter__(self) -> Self:
         return self
@@ -126,8 +140,7 @@ class LogSource:
         self.close()
 
     def close(self) -> None:
-        if self._opened is not None:
-            self._opened.close()
+        self._forget()
         self._origin.close()
 
     def batches(self, window: Window) -> Iterator[Batch]:
@@ -136,6 +149,14 @@ class LogSource:
         Where a database takes its time, batches without rows come in between.
         """
         with self._reading() as reader:
+            yield from reader.rows_within(window)
+
+    def ids(self, window: Window) -> Iterator[Batch]:
+        """Read the times and the ids alone of the rows in a window, which costs little.
+
+        Rows are among them that `batches` rejects for what else they hold.
+        """
+        with self._reading(narrow=True) as reader:
             yield from reader.rows_within(window)
 
     def earliest(self) -> datetime | None:
@@ -168,11 +189,16 @@ class LogSource:
         except SourceError:
             return None
 
-    def sample(self, rows: int = SAMPLE_ROWS) -> Iterator[Batch]:
-        """Read some rows: any, and where an index makes that cheap, the newest as well."""
+    def sample(self, rows: int = SAMPLE_ROWS, *, newest: bool | None = None) -> Iterator[Batch]:
+        """Read some rows, any or the newest.
+
+        If neither is asked for, any, and then the newest as well where an index makes that cheap; a
+        row may be among both.
+        """
         with self._reading() as reader:
-            yield from reader.some_rows(rows, newest=False)
-            if reader.time_indexed():
+            if not newest:
+                yield from reader.some_rows(rows, newest=False)
+            if newest or (newest is None and reader.time_indexed()):
                 yield from reader.some_rows(rows, newest=True)
 
     def time_indexed(self) -> bool | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pyarrow as pa
 
 from monitor.sources.arrays import TIMESTAMP, Column
+from monitor.sources.ids import exact_array
 
 _TEXTS = (pa.types.is_string, pa.types.is_large_string, pa.types.is_string_view)
 _LISTS = (pa.types.is_list, pa.types.is_large_list, pa.types.is_fixed_size_list)
@@ -16,16 +17,20 @@ _BYTES = (
 )  # fmt: skip
 
 
-def normal(columns: Mapping[str, pa.Array], *, apart: str | None = None) -> dict[str, Column]:
+def normal(
+    columns: Mapping[str, pa.Array], *, apart: str | None = None, ids: str | None = None
+) -> dict[str, Column]:
     """Bring columns to a batch's types; the fields of a struct become columns with dotted names.
 
     Parameters
     ----------
     apart
         A column that is left as it is: the payload.
+    ids
+        A column that stays exact.
     """
     return {
-        inner: part if name == apart else _normal(part)
+        inner: part if name == apart else _normal(exact_array(part) if inner == ids else part)
         for name, column in columns.items()
         for inner, part in ([(name, column)] if name == apart else _parts(name, column))
     }

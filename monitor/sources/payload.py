@@ -31,7 +31,11 @@ class Payloads:
 
     objects: list[dict[str, Any]]
     kept: list[bool] | None  # None: every row
-    rejected: Counter[str]
+    reasons: list[str]  # of the rest, in order
+
+    @property
+    def rejected(self) -> Counter[str]:
+        return Counter(self.reasons)
 
 
 def loads(text: str | bytes) -> Any:
@@ -67,13 +71,11 @@ def read_payloads(values: Sequence[Any], *, parsed: bool) -> Payloads:
     """
     read = values if parsed else [loads(v) if isinstance(v, str | bytes) else v for v in values]
     if all(type(value) is dict for value in read):
-        return Payloads(objects=list(read), kept=None, rejected=Counter())
+        return Payloads(objects=list(read), kept=None, reasons=[])
     kept = [isinstance(value, dict) for value in read]
-    rejected: Counter[str] = Counter(
-        _reason(value) for value in read if not isinstance(value, dict)
-    )
+    reasons = [_reason(value) for value in read if not isinstance(value, dict)]
     objects = [value for value in read if isinstance(value, dict)]
-    return Payloads(objects=objects, kept=kept, rejected=rejected)
+    return Payloads(objects=objects, kept=kept, reasons=reasons)
 
 
 def _reason(value: Any) -> str:

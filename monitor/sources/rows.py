@@ -6,13 +6,17 @@ from collections import Counter
 from collections.abc import Container, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from monitor.sources.arrays import Column, keep, record_batch
 from monitor.sources.batch import Batch
+from monitor.sources.ids import exact
 from monitor.sources.moments import timed
-from monitor.sources.payload import flatten, read_payloads
+from monitor.sources.payload import Payloads, flatten, read_payloads
 from monitor.sources.times import Writing
+from profiles.buffers import values_of
 from profiles.windows import Window
 
 
@@ -38,12 +42,18 @@ class Shape:
         Whether payloads are values already, a text being a JSON text.
     taken : container of str
         The table's own columns, which a payload's keys do not replace.
+    id : str or None
+        The column whose values have to stay as exact as they are written.
+    id_is_number : bool
+        Whether its texts are numbers, which were written out to stay so.
     """
 
     time: str | None = None
     payload: str | None = None
     parsed: bool = False
     taken: Container[str] = ()
+    id: str | None = None
+    id_is_number: bool = False
 
 
 def batch_of(
@@ -52,6 +62,7 @@ def batch_of(
     """Make a batch of rows; with a window, of those whose time lies in it."""
     columns, count, read = dict(rows.columns), rows.count, rows.count
     rejected: Counter[str] = Counter()
+    rejected_at: dict[str, npt.NDArray[np.int64]] = {}
     if not count:
         return Batch(rows=record_batch({}, 0), read=0, rejected={})
     if window is not None:
@@ -64,16 +75,33 @@ def batch_of(
         rejected += found.rejected
         count = len(found.moments)
         read = count + rejected.total()
+    if shape.id is not None and shape.id in columns:  # not every file has it
+        columns[shape.id] = exact(columns[shape.id], number=shape.id_is_number)
     if shape.payload is not None:
         values = columns.pop(shape.payload)
         listed = values.to_pylist() if isinstance(values, pa.Array) else values
         payloads = read_payloads(listed, parsed=shape.parsed)
         if payloads.kept is not None:
+            if window is not None:
+                rejected_at = _when(columns[shape.time or ""], payloads)
             columns = keep(columns, payloads.kept)
             rejected += payloads.rejected
             count = len(payloads.objects)
         columns |= flatten(payloads.objects, taken=shape.taken, payload=shape.payload)
-    return Batch(rows=record_batch(columns, count), read=read, rejected=dict(rejected))
+    return Batch(
+        rows=record_batch(columns, count),
+        read=read,
+        rejected=dict(rejected),
+        rejected_at=rejected_at,
+    )
+
+
+def _when(moments: Column, payloads: Payloads) -> dict[str, npt.NDArray[np.int64]]:
+    """Return the moments of the rows whose payload is none, by reason."""
+    assert isinstance(moments, pa.Array)
+    us = values_of(moments, np.int64)[~np.asarray(payloads.kept, bool)]
+    reasons = np.array(payloads.reasons)
+    return {reason: us[reasons == reason] for reason in set(payloads.reasons)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +118,8 @@ class Wanted:
         The column with the event time.
     payload : str or None
         The column that is left as it is.
+    id : str or None
+        The column that stays exact.
     """
 
     names: tuple[str, ...]
@@ -97,6 +127,7 @@ class Wanted:
     written: frozenset[str] = frozenset()
     truths: frozenset[str] = frozenset()
     payload: str | None = None
+    id: str | None = None
 
 
 NOTHING = Rows(columns={}, count=0)

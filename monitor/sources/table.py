@@ -32,7 +32,7 @@ class TableReader:
         time: str | None = None,
         payload: str | None = None,
         skip: frozenset[str] = frozenset(),
-        apart: tuple[str | None, ...] = (),
+        ids: str | None = None,
         choose: Callable[[Tables, Table, Wanted], StatementReader] = quickest,
     ) -> None:
         self._database = database
@@ -40,10 +40,19 @@ class TableReader:
         self._columns = [column for column in table.rows.columns if column.name not in skip]
         self._names = [str(column.name) for column in self._columns]
         parsed = payload is not None and not self._raw and isinstance(table.types[payload], sa.JSON)
-        self._shape = Shape(time=time, payload=payload, parsed=parsed, taken=frozenset(table.types))
+        self._ids = ids
+        is_number = ids is not None and not self._raw and isinstance(table.types[ids], sa.Numeric)
+        self._shape = Shape(
+            time=time,
+            payload=payload,
+            parsed=parsed,
+            taken=frozenset(table.types),
+            id=ids,
+            id_is_number=is_number and database.dialect == "postgresql",
+        )
         self._wanted = Wanted(
             names=tuple(self._names),
-            written=frozenset(name for name in (time, payload, *apart) if name is not None),
+            written=frozenset(name for name in (time, payload, ids) if name is not None),
             truths=frozenset(
                 name
                 for name in self._names
@@ -51,6 +60,7 @@ class TableReader:
             ),
             time=time,
             payload=payload,
+            id=ids,
         )
         self._found = table
         self._reader = choose(database, table, self._wanted)
@@ -189,6 +199,8 @@ class TableReader:
         if self._raw:
             return sa.type_coerce(column, sa.types.NullType())
         if isinstance(column.type, sa.Enum):
+            return sa.cast(column, sa.Text)
+        if column.name == self._ids and self._shape.id_is_number:  # a double is not exact enough
             return sa.cast(column, sa.Text)
         if self._database.dialect == "postgresql" and isinstance(column.type, sa.REAL):
             return sa.cast(column, sa.Double)

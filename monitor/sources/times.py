@@ -22,6 +22,7 @@ from profiles.windows import Window
 TIME_MISSING = "time_missing"
 TIME_UNREADABLE = "time_unreadable"
 TIME_NOT_UTC = "time_not_utc"
+TIMELESS = frozenset({TIME_MISSING, TIME_UNREADABLE, TIME_NOT_UTC})
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)

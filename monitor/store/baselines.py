@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 
@@ -76,6 +76,26 @@ def current(engine: Engine, model: str) -> str | None:
     """Return the id of the model's baseline, None where none is accepted."""
     with engine.connect() as connection:
         return connection.scalar(select(models.c.baseline).where(models.c.name == model))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accepted:
+    """A training baseline without its profiles."""
+
+    id: str
+    accepted_at: datetime
+    rows: int
+
+
+def of_model(engine: Engine, model: str) -> tuple[Accepted, ...]:
+    """Return every training baseline that a model has had, oldest first."""
+    wanted = (
+        select(baselines.c.id, baselines.c.accepted_at, baselines.c.rows)
+        .where(baselines.c.model == model)
+        .order_by(baselines.c.accepted_at, baselines.c.id)
+    )
+    with engine.connect() as connection:
+        return tuple(Accepted(**row._mapping) for row in connection.execute(wanted))
 
 
 def exists(engine: Engine, baseline_id: str) -> bool:

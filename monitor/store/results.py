@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 from typing import Any
@@ -14,6 +14,7 @@ from monitor.store.baselines import dimension_key
 from monitor.store.tables import profiles, windows
 from profiles.codec import decode
 from profiles.profile import Dimension, Profile
+from profiles.repeats import CONFLICT, DUPLICATE
 from profiles.windows import Window
 
 _OF = (
@@ -24,7 +25,14 @@ _OF = (
 )
 _REVISIONS = select(windows.c.start, windows.c.revision).where(*_OF)
 _PROFILES = (
-    select(windows.c.start, windows.c.end, windows.c.revision, profiles.c.profile)
+    select(
+        windows.c.start,
+        windows.c.end,
+        windows.c.revision,
+        windows.c.rows_read,
+        windows.c.rejected,
+        profiles.c.profile,
+    )
     .join(
         profiles,
         and_(profiles.c.model == windows.c.model, profiles.c.start == windows.c.start),
@@ -39,6 +47,13 @@ class StoredProfile:
     window: Window
     revision: int
     profile: Profile
+    read: int = 0  # rows of the window
+    rejected: Mapping[str, int] = field(default_factory=dict)  # reason → rows of it
+
+    @property
+    def repeated(self) -> int:
+        """Rows whose identifier had come before in the window."""
+        return sum(self.rejected.get(reason, 0) for reason in (DUPLICATE, CONFLICT))
 
 
 def read(
@@ -85,6 +100,8 @@ def together(
                     window=Window(start=row.start, end=row.end),
                     revision=row.revision,
                     profile=decode(bytes(row.profile), columns),
+                    read=row.rows_read or 0,
+                    rejected=row.rejected or {},
                 )
                 for row in of_window
             ]
@@ -97,10 +114,16 @@ def revisions(engine: Engine, model: str, baseline: str, within: Window) -> dict
         return {row.start: row.revision for row in rows}
 
 
-def extent(engine: Engine, model: str) -> tuple[datetime, datetime] | None:
-    """Return the start of the first and the end of the last window with a result."""
+def extent(
+    engine: Engine, model: str, baseline: str | None = None
+) -> tuple[datetime, datetime] | None:
+    """Return the start of the first and the end of the last window with a result.
+
+    With `baseline`, of those that were profiled on it.
+    """
+    on = windows.c.baseline.is_not(None) if baseline is None else windows.c.baseline == baseline
     wanted = select(func.min(windows.c.start), func.max(windows.c.end)).where(
-        windows.c.model == model, windows.c.baseline.is_not(None)
+        windows.c.model == model, on
     )
     with engine.connect() as connection:
         first, last = connection.execute(wanted).one()

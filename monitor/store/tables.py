@@ -86,6 +86,30 @@ baseline_profiles = Table(
     Column("profile", LargeBinary, nullable=False),
 )
 
+approvals = Table(
+    "approvals",
+    metadata,
+    Column("id", String(24), primary_key=True),  # hash of the model, the range and when
+    Column("model", String(200), nullable=False, index=True),
+    Column("baseline", ForeignKey(baselines.c.id), nullable=False),  # on whose grids it is counted
+    Column("start", UtcDateTime, nullable=False),  # of its first window
+    Column("end", UtcDateTime, nullable=False),  # of its last one
+    Column("days", Integer, nullable=False),  # on which rows came
+    Column("rows", BigInteger, nullable=False),
+    Column("note", Text),
+    Column("accepted_at", UtcDateTime, nullable=False),
+    Column("since", UtcDateTime, nullable=False),  # windows from here on are compared with it
+    Column("effects", JSON, nullable=False),  # column → {effect, low, high, rows} or null
+)
+
+approval_profiles = Table(
+    "approval_profiles",
+    metadata,
+    Column("approval", ForeignKey(approvals.c.id), primary_key=True),
+    Column("dimension", String(500), primary_key=True),  # JSON list of cohort columns
+    Column("profile", LargeBinary, nullable=False),
+)
+
 models = Table(
     "models",
     metadata,

@@ -64,9 +64,18 @@ class Block:
     places: npt.NDArray[np.intp]
     streams: Streams
 
-    def today(self, counts: Counts, seen: Counts) -> Today:
-        """Pick the block's own from the counts of all groups and places [H, groups, places]."""
+    def today(self, counts: Counts, seen: Counts, out: Mapping[str, Sequence[int]]) -> Today:
+        """Pick the block's own from the counts of all groups and places [H, groups, places].
+
+        Of the steps that are `out`, by column, it is as if nothing had come.
+        """
         own = counts[:, np.array(self.groups)[:, None, None], self.places]
+        for f, column in enumerate(self.columns):
+            if column in out:
+                own[out[column], ..., f] = 0
+        if ROWS in out and ROWS in self.columns:
+            seen = seen.copy()
+            seen[out[ROWS]] = 0
         return Today(counts=np.ascontiguousarray(np.moveaxis(own, 2, 0)), seen=seen)
 
 

@@ -10,11 +10,9 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 
 from profiles.detection.reference import Counts, Floats, Reference, VolumeReference
 from profiles.detection.scores import (
@@ -70,11 +68,6 @@ class Seen:
     looks: Looks
     wander: Wander
     scores: Floats
-
-    @cached_property
-    def effects(self) -> npt.NDArray[np.float64]:
-        """Cohen's w [K, N, C, F] without what chance and the streams' own wander add to it."""
-        return self.wander.effect(self.looks)
 
     def highest(self, parts: Collection[slice], steps: int) -> Floats:
         """Return the largest score in parts of the streams after each step [H, N, D, F].

@@ -26,8 +26,9 @@ Doubles = npt.NDArray[np.float64]
 MONTH = 365.25 / 12  # days
 FAULTS: tuple[Kind, ...] = ("faults", "beyond", "volume")
 BODIES: tuple[Kind, ...] = ("body", "level")
-LANES = {"faults": 1, "fast": 1, "slow": 7, "day": 1}  # name → days of a unit
+LANES = {"faults": 1, "fast": 1, "slow": 7, "day": 1, "first": 1}  # name → days of a unit
 TITLES = {name: f"{name} lane" for name in LANES}  # as people read them
+BUDGETED = tuple(TITLES[name] for name in LANES if name != "first")  # that keep the promise
 LEAST_UNIT = 2.5  # a score that is nothing unusual
 LEAST_UNITS = 4
 _QUICK = 0.31  # share of the budget of each of the two quick lanes
@@ -48,6 +49,8 @@ class Lane:
         How many stored units a running one is put beside.
     most : int
         It alerts when it is among so many largest.
+    a_month : float
+        How many units a month alert where nothing has changed.
     """
 
     name: str
@@ -56,14 +59,10 @@ class Lane:
     days: int
     beside: int
     most: int
-
-    @property
-    def a_month(self) -> float:
-        """How many units a month alert where nothing has changed."""
-        return MONTH / self.days * self.most / (self.beside + 1)
+    a_month: float
 
 
-def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
+def lanes(stored: int, budget: float, *, weeks: int | None = None) -> tuple[Lane, ...]:
     """Return the lanes that so many stored days allow, which together stay within a budget.
 
     With few days there is one lane for all that shows within a day. With more there are three, so
@@ -75,8 +74,10 @@ def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
         Days with scores of all scales.
     budget : float
         False incidents a month.
+    weeks : int or None
+        That these days give; None: as many as they can.
     """
-    weeks = stored // 7
+    weeks = stored // 7 if weeks is None else weeks
     wanted = (
         _lane("faults", FAULTS, FAST, 1, stored, _QUICK * budget, 98),
         _lane("fast", BODIES, FAST, 1, stored, _QUICK * budget, 98),
@@ -87,6 +88,17 @@ def lanes(stored: int, budget: float) -> tuple[Lane, ...]:
         return found
     merged = _lane("day", (*FAULTS, *BODIES), FAST, 1, stored, budget, 98)
     return () if merged is None else (merged,)
+
+
+def first_weeks(budget: float) -> Lane:
+    """Return the lane of the time before any other: a day beside the training rows.
+
+    What it promises of chance is the budget; what comes may differ from training for good reasons.
+    """
+    return Lane(
+        name="first", kinds=("body", "beyond", "faults"), scales=(FAST[-1],), days=1, beside=0,
+        most=1, a_month=budget,
+    )  # fmt: skip
 
 
 def opens_after(budget: float) -> int:
@@ -104,7 +116,10 @@ def _lane(
     most = min(beside, math.floor(share * (beside + 1) + 1e-9))
     if most < 1 or beside < LEAST_UNITS:
         return None
-    return Lane(name=name, kinds=kinds, scales=scales, days=days, beside=beside, most=most)
+    return Lane(
+        name=name, kinds=kinds, scales=scales, days=days, beside=beside, most=most,
+        a_month=MONTH / days * most / (beside + 1),
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,8 +163,12 @@ class Beside:
         at = len(units) - np.minimum((2, 3), len(units))
         self._second, self._third = np.partition(self._units, at, axis=0)[at]
 
+    def heights(self, unit: Doubles) -> Doubles:
+        """Return the heights of all stored units [N, cells], where so high is a height of 1."""
+        return self._units / unit
+
     def place(self, running: npt.NDArray[np.floating]) -> Placed:
         """Put a running unit [cells] beside them."""
         now = running.astype(np.float64)
         unit = np.maximum(LEAST_UNIT, np.clip(now, self._third, self._second))
-        return Placed(heights=now / unit, stored=(self._units / unit).max(axis=1), unit=unit)
+        return Placed(heights=now / unit, stored=self.heights(unit).max(axis=1), unit=unit)

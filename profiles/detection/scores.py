@@ -31,6 +31,7 @@ _PAST = 26  # weeks of stored looks that show how much a stream wanders
 _OWN = 0.5  # what a cohort's own past weighs against that of its column
 _WARM = 28  # days of reference before the first score
 _LEAST_MEAN = 0.25
+_SIDE = 1.96  # standard deviations to a 95 % limit
 _ONE_WAY = 0.36  # 1 − 2/π: variance of √distance, over what a wander that goes one way adds to it
 
 
@@ -199,11 +200,19 @@ class Wander:
         found = (np.sqrt(looks.distance) - tolerated) / deviation
         return np.where(looks.rows >= self._least, found, np.float32(-1))
 
-    def effect(self, looks: Looks) -> Doubles:
-        """Return Cohen's w [K, N, C, F] without what chance and the wander add to it."""
-        square = (looks.distance - looks.mean) / np.maximum(looks.rows, 1) - self.shift
-        found: Doubles = np.sqrt(np.maximum(0.0, square))
-        return found
+    def effect(self, looks: Looks, at: tuple[int, int, int, int]) -> tuple[float, float, float]:
+        """Return Cohen's w of one look [k, n, c, f], and the limits of its 95 % interval.
+
+        Without what chance and the stream's own wander add to it.
+        """
+        rows, mean = max(1.0, float(looks.rows[at])), float(looks.mean[at])
+        shift, root = float(self.shift[at[1:]]), float(np.sqrt(looks.distance[at]))
+        margin = _SIDE * np.sqrt(0.5 + _ONE_WAY * shift * rows)
+        effect, low, high = (
+            float(np.sqrt(max(0.0, (max(0.0, of) ** 2 - mean) / rows - shift)))
+            for of in (root, root - margin, root + margin)
+        )
+        return effect, low, high
 
     def visible(self, looks: Looks, score: float) -> Doubles:
         """Return the smallest effect [N, C, F] that reaches a score; NaN where rows are few."""

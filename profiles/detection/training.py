@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from profiles.detection.column import Kind
 from profiles.detection.watched import Watched
 
 Doubles = npt.NDArray[np.float64]
@@ -38,7 +39,7 @@ class Apart:
     """
 
     column: str
-    kind: str
+    kind: Kind
     heights: Doubles
     effects: Doubles
     low: Doubles
@@ -92,7 +93,15 @@ class Training:
                 found.append(self._one(column, "beyond", now[:, values], before[:, values], of))
         return found
 
-    def _one(self, column: str, kind: str, now: Doubles, before: Doubles, of: Watched) -> Apart:
+    def expected(self, column: str, came: Ints) -> Doubles:
+        """Return what was expected of a day's rows [C, P]: of values, and of all rows faults."""
+        before = self._counts[:, self._parts[column]]
+        shares: Doubles = before / np.maximum(before.sum(axis=1, keepdims=True), 1)
+        rows = came[:, self._parts[column]].sum(axis=1, keepdims=True)
+        found: Doubles = shares * rows
+        return found
+
+    def _one(self, column: str, kind: Kind, now: Doubles, before: Doubles, of: Watched) -> Apart:
         rows, trained = now.sum(axis=1), before.sum(axis=1)
         shares = (before + _HALF) / (trained + _HALF * before.shape[1])[:, None]
         expected = shares * rows[:, None]

@@ -5,7 +5,7 @@ A watch is a function of the counts that it was given, in whatever order those o
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import count
 
@@ -13,66 +13,24 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from profiles.detection.attribution import Change, Mix, Odd, Stream, change_of, listed_from, mix_of
 from profiles.detection.blocks import EMPTY, OF_ROWS, ROWS, Cell, blocks_of, cells_of
-from profiles.detection.column import Kind, Seen, Today
-from profiles.detection.lanes import Beside, Lane, Placed, lanes
+from profiles.detection.checks import Breach, Checks
+from profiles.detection.column import Seen, Today
+from profiles.detection.lanes import MONTH, Beside, Lane, Placed, first_weeks, lanes
 from profiles.detection.reference import Counts
 from profiles.detection.scores import FIRST_SCORED, SLOW, Scale
+from profiles.detection.training import Training
 from profiles.detection.watched import Folding, Watched
-from profiles.profile import Dimension, Group, Profile
+from profiles.profile import EVERYBODY, Dimension, Group, Profile
 
 Floats = npt.NDArray[np.float32]
 Doubles = npt.NDArray[np.float64]
 Groups = Mapping[Dimension, Sequence[Group]]
 
 NEAR = 0.9  # of the bar: what is above is neither quiet nor odd
-
-
-@dataclass(frozen=True, kw_only=True, order=True)
-class Stream:
-    """One column in one cohort, or the rows of a cohort, whose column is ``rows``."""
-
-    column: str
-    kind: Kind
-    dimension: Dimension
-    group: Group
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """What moved most in a stream: what was expected, and what came instead.
-
-    `label` says what the two are: ``mean``, ``number of``, or ``share of EV``.
-    """
-
-    now: float
-    was: float
-    label: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Odd:
-    """A cell on its oddest look of a unit.
-
-    Attributes
-    ----------
-    stream : Stream
-        The oddest of the cell.
-    height : float
-        Over the third largest of its cell in the units it is judged with.
-    effect : float
-        Cohen's w without what noise and the stream's own wander add.
-    rows : int
-    change : Change or None
-        Where it is over the bar by what came today.
-    """
-
-    stream: Stream
-    scale: Scale
-    height: float
-    effect: float
-    rows: int
-    change: Change | None
+MOST_LISTED = 300  # streams of a verdict
+_LEAST_DAYS = 4  # of a week that is put beside another
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +44,8 @@ class Verdict:
     heights : float64 [cells]
         Of the cells of the lane.
     odd : tuple of Odd
-        The highest cell, and all over nine tenths of the bar; highest first.
+        The highest stream of each column and cohort over nine tenths of the bar, or listed; the
+        highest of all in any case. Highest first, at most 300.
     """
 
     lane: Lane
@@ -96,8 +55,13 @@ class Verdict:
 
     @property
     def over(self) -> tuple[Odd, ...]:
-        """The cells over the bar."""
+        """The streams over the bar."""
         return tuple(odd for odd in self.odd if odd.height > self.bar)
+
+    @property
+    def moved(self) -> tuple[Odd, ...]:
+        """The streams over the bar, and those that have moved with them."""
+        return tuple(odd for odd in self.odd if odd.height > self.bar or odd.listed)
 
     @property
     def alerts(self) -> bool:
@@ -106,12 +70,21 @@ class Verdict:
 
 @dataclass(frozen=True, kw_only=True)
 class _Best:
-    """The oddest look of one cell so far."""
+    """The oddest look of one stream in a unit.
 
+    Attributes
+    ----------
+    back : int
+        Days before the running one; 0 on it.
+    stream, look : int
+    """
+
+    height: float
+    listed: bool
+    cell: Cell
+    back: int
     stream: int
     look: int
-    effect: float
-    rows: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,6 +123,10 @@ class Watch:
         Number of the first day, from a Monday on.
     steps : int
         Of a day.
+    checks : Checks or None
+        Of what never happened before; what they find teaches nothing.
+    trained : sequence of Profile
+        The training rows, which a day is compared with while there is no past.
     """
 
     def __init__(
@@ -161,6 +138,8 @@ class Watch:
         day: int,
         steps: int,
         faults_only: Collection[str] = (),
+        checks: Checks | None = None,
+        trained: Sequence[Profile] = (),
     ) -> None:
         self.day, self.steps, self.budget = day, steps, budget
         self._watched = dict(watched)
@@ -175,27 +154,47 @@ class Watch:
         column = {column: at for at, column in enumerate((*watched, ROWS))}
         self._order = sorted(range(len(cells)), key=lambda at: column[cells[at].column])
         self._cells = [cells[at] for at in self._order]
+        self._column = np.array([column[cell.column] for cell in self._cells], np.intp)
         self._of_lane: dict[str, npt.NDArray[np.intp]] = {}
         self._days: list[Floats] = []  # the largest score of each cell, of closed days
         self._came: list[bool] = []  # whether a closed day had any window
         self._week: list[list[dict[Scale, Seen]]] = []  # at slow scales on this week's closed days
         self._beside: dict[Lane, Beside] = {}  # today's
         self._found: _Found | None = None
+        self._checks = checks
         self._clear()
+        self._yesterday = self._counts, self._seen
+        self._training: Training | None = None
+        if trained:
+            rows = np.zeros_like(self._counts[0], np.int64)
+            self._count(rows, trained)
+            self._training = Training(
+                watched, self._parts, rows, faults_only=faults_only, a_month=budget,
+                looks=round(MONTH * steps),
+            )  # fmt: skip
 
-    def add(self, step: int, parts: Sequence[Profile]) -> None:
-        """Count a window that begins in a step of the running day."""
+    def add(self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0) -> None:
+        """Count a window that begins in a step of the running day.
+
+        Parameters
+        ----------
+        read, repeated : int
+            Rows that were read, and those among them whose identifier had come before.
+        """
         self._seen[step] += 1
         self._found = None
-        for part in parts:
-            at = self._numbers.get(part.dimension)
-            if at is None:
-                continue
-            kept = [i for i, group in enumerate(part.groups) if group in at]
-            to = [at[part.groups[i]] for i in kept]
-            counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
-            self._counts[step, to, :OF_ROWS] += self._folding.fold(counts[kept])
-            self._counts[step, to, OF_ROWS] += part.rows[kept]
+        self._count(self._counts[step], parts)
+        if self._checks is not None:
+            self._checks.add(step, parts, read=read, repeated=repeated)
+
+    def check(self, step: int, parts: Sequence[Profile], *, read: int, repeated: int) -> None:
+        """Take a window for what is checked only: its day is like no other."""
+        if self._checks is not None:
+            self._checks.add(step, parts, read=read, repeated=repeated)
+
+    def broken(self, step: int) -> list[Breach]:
+        """Return the checks that are broken, as the running day stands after a step."""
+        return [] if self._checks is None else self._checks.broken(step)
 
     def put(self, counts: Mapping[str, Counts], rows: Counts, seen: Counts) -> None:
         """Set the whole running day, where its counts are in places already.
@@ -215,22 +214,75 @@ class Watch:
 
     def lanes(self) -> tuple[Lane, ...]:
         """Return the lanes that the closed days allow; those without a window stand for nothing."""
-        return lanes(sum(self._came[FIRST_SCORED:]), self.budget)
+        came = self._came[FIRST_SCORED:]
+        weeks = sum(sum(came[day : day + 7]) >= _LEAST_DAYS for day in range(0, len(came) - 6, 7))
+        return lanes(sum(came), self.budget, weeks=weeks)
 
     def verdicts(self, step: int) -> list[Verdict]:
         """Judge the running day as it stands after a step."""
-        found = []
-        for lane in self.lanes():
-            at = self._cells_of(lane)
-            placed = self._place(lane, step)
-            bar = placed.bar(lane.most)
-            shown = np.flatnonzero(placed.heights >= min(NEAR * bar, placed.heights.max()))
-            order = shown[np.argsort(-placed.heights[shown], kind="stable")].tolist()
-            odd = tuple(
-                self._odd(int(at[i]), float(placed.heights[i]), lane, step, bar) for i in order
+        opened = self.lanes()
+        if not opened and self._training is not None:
+            return self._beside_training(self._training, step)
+        return [self._verdict(lane, step) for lane in opened]
+
+    def _verdict(self, lane: Lane, step: int) -> Verdict:
+        beside, placed, cells = self._units(lane), self._place(lane, step), self._cells_of(lane)
+        bar, highest = placed.bar(lane.most), float(placed.heights.max())
+        listed = np.full(len(cells), np.inf)
+        if highest > bar:
+            listed = listed_from(placed.heights, beside.heights(placed.unit), self._column[cells])
+        least = np.minimum(listed, min(NEAR * bar, highest))
+        best: dict[tuple[str, Dimension, int], _Best] = {}
+        for i in np.flatnonzero(placed.heights >= least).tolist():
+            cell, limits = self._cells[cells[i]], (float(least[i]), float(listed[i]))
+            for of in self._streams(cell, lane, step, float(placed.unit[i]), *limits):
+                key = (cell.column, cell.dimension, of.stream)
+                if key not in best or best[key].height < of.height:
+                    best[key] = of
+        order = sorted(best.values(), key=lambda of: -of.height)[:MOST_LISTED]
+        return Verdict(
+            lane=lane, bar=bar, heights=placed.heights,
+            odd=tuple(self._odd(of, told=of.listed or of.height > bar) for of in order),
+        )  # fmt: skip
+
+    def _beside_training(self, training: Training, step: int) -> list[Verdict]:
+        """Judge the last day beside the training rows."""
+        counts, seen = self._yesterday
+        if not (seen[step + 1 :].all() and self._seen[: step + 1].all()):
+            return []  # hours are alike only over a whole day
+        came = counts[step + 1 :].sum(axis=0) + self._counts[: step + 1].sum(axis=0)
+        lane = first_weeks(self.budget)
+        names = [(d, group) for d, groups in self._groups.items() for group in groups]
+        odd, heights = [], []
+        for of in training.apart(came):
+            heights.append(of.heights)
+            for at in np.flatnonzero(of.heights > NEAR).tolist():
+                dimension, group = names[at]
+                if of.column in dimension:
+                    continue
+                part = self._parts[of.column]
+                before = training.expected(of.column, came)
+                odd.append(
+                    Odd(
+                        stream=Stream(
+                            column=of.column, kind=of.kind, dimension=dimension, group=group
+                        ),
+                        scale=lane.scales[0], height=float(of.heights[at]), rows=int(of.rows[at]),
+                        effect=float(of.effects[at]), low=float(of.low[at]),
+                        high=float(of.high[at]),
+                        change=change_of(
+                            of.kind, self._watched[of.column], came[at, part].astype(np.float64),
+                            before[at],
+                        ),
+                    )
+                )  # fmt: skip
+        odd.sort(key=lambda of: -of.height)
+        return [
+            Verdict(
+                lane=lane, bar=1.0, heights=np.concatenate(heights),
+                odd=tuple(odd[:MOST_LISTED]),
             )
-            found.append(Verdict(lane=lane, bar=bar, heights=placed.heights, odd=odd))
-        return found
+        ]  # fmt: skip
 
     def sights(self, step: int) -> list[tuple[Stream, Scale, float]]:
         """Return the smallest effect of each stream that would alert by itself; NaN if unknown."""
@@ -250,16 +302,32 @@ class Watch:
         """End the running day."""
         found = self._today()
         self._days.append(found.highest[-1])
-        self._came.append(bool(self._seen.any()))
+        # a day with a fault is no measure for others
+        self._came.append(bool(self._seen.any()) and not self.broken(self.steps - 1))
         if self.day % 7 == 6:
             self._week.clear()
         else:
             self._week.append([{of: seen[of] for of in SLOW if of in seen} for seen in found.seen])
         for block, today, seen in zip(self._blocks, found.today, found.seen, strict=True):
             block.streams.close(today, list(seen.values()))
+        if self._checks is not None:
+            self._checks.close()
         self.day += 1
         self._beside.clear()
+        self._yesterday = self._counts, self._seen
         self._clear()
+
+    def _count(self, to: Counts, parts: Sequence[Profile]) -> None:
+        """Add profiles to the counts of all groups and places [C, P]."""
+        for part in parts:
+            at = self._numbers.get(part.dimension)
+            if at is None:
+                continue
+            kept = [i for i, group in enumerate(part.groups) if group in at]
+            rows = [at[part.groups[i]] for i in kept]
+            counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
+            to[rows, :OF_ROWS] += self._folding.fold(counts[kept])
+            to[rows, OF_ROWS] += part.rows[kept]
 
     def _clear(self) -> None:
         groups = sum(map(len, self._groups.values()))
@@ -271,8 +339,9 @@ class Watch:
         """Look at the running day, as far as it has come."""
         if self._found is None:
             today, seen, highest = [], [], []
+            out = self._out()
             for block in self._blocks:
-                today.append(block.today(self._counts, self._seen))
+                today.append(block.today(self._counts, self._seen, out))
                 seen.append({of.scale: of for of in block.streams.look(today[-1])})
                 highest += [
                     of.highest(block.parts.values(), self.steps).reshape(self.steps, -1)
@@ -281,6 +350,13 @@ class Watch:
             every = np.concatenate(highest, axis=1)[:, self._order]
             self._found = _Found(highest=every, today=today, seen=seen)
         return self._found
+
+    def _out(self) -> dict[str, list[int]]:
+        """Return the steps of the running day that teach nothing, by column."""
+        if self._checks is None:
+            return {}
+        silent, columns = self._checks.out()
+        return columns | {ROWS: silent} if silent else columns
 
     def _cells_of(self, lane: Lane) -> npt.NDArray[np.intp]:
         """Return the numbers of a lane's cells."""
@@ -292,8 +368,7 @@ class Watch:
 
     def _place(self, lane: Lane, step: int) -> Placed:
         """Put the running unit, as it stands after a step, beside the stored ones."""
-        at = self._cells_of(lane)
-        return self._units(lane, at).place(self._running(lane, step)[at])
+        return self._units(lane).place(self._running(lane, step)[self._cells_of(lane)])
 
     def _running(self, lane: Lane, step: int) -> Floats:
         """Return the largest score of each cell in the running unit."""
@@ -302,85 +377,97 @@ class Watch:
         found: Floats = np.max([now, *earlier], axis=0)
         return found
 
-    def _units(self, lane: Lane, at: npt.NDArray[np.intp]) -> Beside:
+    def _units(self, lane: Lane) -> Beside:
+        """Return the stored units that the running one is put beside."""
         if lane not in self._beside:
-            start = len(self._days) - self.day % lane.days
-            firsts = [
-                first
-                for first in range(FIRST_SCORED, start, lane.days)
-                if any(self._came[first : first + lane.days])
+            at, start = self._cells_of(lane), len(self._days) - self.day % lane.days
+            units = []
+            for first in range(FIRST_SCORED, start, lane.days):
+                days = [d for d in range(first, first + lane.days) if self._came[d]]
+                if len(days) >= min(lane.days, _LEAST_DAYS):
+                    units.append(days)
+            found = [
+                np.max([self._days[d][at] for d in days], axis=0) for days in units[-lane.beside :]
             ]
-            units = [
-                np.max(self._days[first : first + lane.days], axis=0)[at]
-                for first in firsts[-lane.beside :]
-            ]
-            self._beside[lane] = Beside(np.stack(units))
+            self._beside[lane] = Beside(np.stack(found))
         return self._beside[lane]
 
-    def _odd(self, at: int, height: float, lane: Lane, step: int, bar: float) -> Odd:
-        """Tell which stream of a cell was oddest in the running unit, and how far it had moved."""
-        days = self._days[len(self._days) - self.day % lane.days :]
-        cell, found = self._cells[at], self._today()
-        today, highest = _best(cell, found.seen, step), float(found.highest[step, at])
-        best = today
-        for back, day in enumerate(reversed(days), start=1):
-            if day[at] > highest:
-                best = _best(cell, self._week[-back], self.steps - 1)
-                highest = float(day[at])
-        group = self._groups[cell.dimension][best.stream]
+    def _streams(
+        self, cell: Cell, lane: Lane, step: int, unit: float, least: float, listed: float
+    ) -> Iterator[_Best]:
+        """Yield the streams of a cell that are so high in the running unit, at their oddest."""
+        for back in range(self.day % lane.days, -1, -1):
+            of_day, last = (self._today().seen, step) if not back else (
+                self._week[-back], self.steps - 1
+            )  # fmt: skip
+            seen = of_day[cell.block][cell.scale]
+            scores = seen.scores[(slice((last + 1) // seen.looks.stride), *cell.at)]
+            if not len(scores):
+                continue
+            highest = scores.max(axis=0).astype(np.float64) / unit
+            for stream in np.flatnonzero(highest >= least).tolist():
+                height = float(highest[stream])
+                yield _Best(
+                    height=max(0.0, height), listed=height >= listed, cell=cell, back=back,
+                    stream=stream, look=int(scores[:, stream].argmax()),
+                )  # fmt: skip
+
+    def _odd(self, of: _Best, *, told: bool) -> Odd:
+        """Tell how far a stream was moved, and where it is told, in what."""
+        cell, (kind, part, column) = of.cell, of.cell.at
+        day = self._week[-of.back] if of.back else self._today().seen
+        seen = day[cell.block][cell.scale]
+        at = (of.look, kind, part.start + of.stream, column)
+        effect, low, high = seen.wander.effect(seen.looks, at)
+        today = told and not of.back
         return Odd(
-            stream=_stream(cell, group), scale=cell.scale, height=max(0.0, height),
-            effect=best.effect, rows=best.rows,
-            change=self._change(cell, best) if height > bar and best is today else None,
+            stream=_stream(cell, self._groups[cell.dimension][of.stream]), scale=cell.scale,
+            height=of.height, listed=of.listed, effect=effect, low=low, high=high,
+            rows=int(seen.looks.rows[at]),
+            change=self._change(of) if today else None, mix=self._mix(of) if today else None,
         )  # fmt: skip
 
-    def _change(self, cell: Cell, best: _Best) -> Change | None:
+    def _change(self, of: _Best) -> Change:
         """Say what moved most in a stream, at its oddest look of the running day."""
+        came, expected = self._behind(of.cell, of.look, of.cell.at[1])[:, of.stream]
+        if of.cell.column == ROWS:
+            return Change(now=float(came[0]), was=float(expected[0]), label="number of")
+        return change_of(of.cell.kind, self._watched[of.cell.column], came, expected)
+
+    def _mix(self, of: _Best) -> Mix | None:
+        """Say how much of what everybody moved is another mix of cohorts."""
+        cell = of.cell
+        if cell.column == ROWS or cell.dimension != EVERYBODY:
+            return None
+        rows = next(of for of in self._cells if of.column == ROWS and of.scale == cell.scale)
+        parts, of_rows = self._blocks[cell.block].parts, self._blocks[rows.block].parts
+        return mix_of(
+            cell.kind,
+            self._watched[cell.column],
+            (
+                (
+                    dimension,
+                    *self._behind(cell, of.look, part),
+                    self._behind(rows, of.look, of_rows[dimension])[1, :, 0],
+                )
+                for dimension, part in parts.items()
+                if dimension != EVERYBODY
+            ),
+        )
+
+    def _behind(self, cell: Cell, look: int, part: slice) -> Doubles:
+        """Return what came and what was expected at a look of some streams [2, C, P]."""
         found, block, key = self._today(), self._blocks[cell.block], (cell.block, cell.scale)
         if key not in found.behind:
             found.behind[key] = block.streams.behind(cell.scale, found.today[cell.block])
-        _, part, column = cell.at
-        looks = found.behind[key][:, block.places[:, column] != EMPTY, best.look]
-        came, expected = looks[:, :, part, column][:, :, best.stream].astype(np.float64)
-        if cell.column == ROWS:
-            return Change(now=float(came[0]), was=float(expected[0]), label="number of")
-        return _changed(cell.kind, self._watched[cell.column], came, expected)
-
-
-def _best(cell: Cell, of_day: Sequence[Mapping[Scale, Seen]], step: int) -> _Best:
-    """Return the oddest look of a cell on a day, up to a step."""
-    seen = of_day[cell.block][cell.scale]
-    at = (slice((step + 1) // seen.looks.stride), *cell.at)
-    scores = seen.scores[at]
-    if not scores.size:
-        return _Best(stream=0, look=0, effect=0.0, rows=0)
-    stream, look = np.unravel_index(int(scores.T.argmax()), scores.T.shape)
-    return _Best(
-        stream=int(stream),
-        look=int(look),
-        effect=float(seen.effects[at][look, stream]),
-        rows=int(seen.looks.rows[at][look, stream]),
-    )
+        column = cell.at[2]
+        looks = found.behind[key][:, :, look, part, column][:, block.places[:, column] != EMPTY]
+        return np.moveaxis(looks, 1, 2).astype(np.float64)
 
 
 def _stream(cell: Cell, group: Group) -> Stream:
     column = "rows" if cell.column == ROWS else cell.column
     return Stream(column=column, kind=cell.kind, dimension=cell.dimension, group=group)
-
-
-def _changed(kind: Kind, of: Watched, came: Doubles, expected: Doubles) -> Change | None:
-    now, was = (v[: of.values] / max(v[: of.values].sum(), 1e-9) for v in (came, expected))
-    if kind == "faults":
-        shares = (float(v[of.values :].sum() / max(v.sum(), 1e-9)) for v in (came, expected))
-        return Change(now=next(shares), was=next(shares), label="share of missing or wrong values")
-    if kind == "beyond":
-        beyond = list(of.beyond)
-        label = "share of values out of range" if of.ordered else "share of unseen values"
-        return Change(now=float(now[beyond].sum()), was=float(was[beyond].sum()), label=label)
-    if of.ordered:
-        return Change(now=float(now @ of.centres), was=float(was @ of.centres), label="mean")
-    most = int(np.abs(now - was).argmax())
-    return Change(now=float(now[most]), was=float(was[most]), label=f"share of {of.names[most]}")
 
 
 def _numbered(groups: Groups) -> dict[Dimension, dict[Group, int]]:

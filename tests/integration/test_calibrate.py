@@ -275,4 +275,5 @@ def test_windows_of_an_earlier_baseline_are_no_past(
     found = calibrate(engine, config_of(url), MODEL)
     engine.dispose()
     assert found.first == date(2025, 3, 24)
-    assert found.lanes == found.pages == ()
+    assert (found.lanes, found.counted, found.a_month) == ((), 0, None)
+    assert [(page.first, page.lane) for page in found.pages] == [(BAD, "first")]

@@ -173,7 +173,22 @@ def test_check_shows_what_will_be_watched(monitor: Monitor, log: str, tmp_path: 
     assert "N00001" not in done.stdout  # a value of such a column is never shown
     assert ["cohort", "origin:", "EWR", "224,", "JFK", "224,", "LGA", "224"] in shown
     assert "2013-03-01 00:00 to 2013-04-11 15:30 UTC (ISO text with T, indexed)" in done.stdout
+    assert "ids       prediction_id, 0 repeated within a window, of 2,000 looked at" in done.stdout
     assert "driftline.db, made at the first run" in done.stdout
+
+
+def test_check_counts_the_ids_that_come_again_and_those_that_are_missing(
+    monitor: Monitor, log: str, tmp_path: Path
+) -> None:
+    for name in ("prediction_id", "NULL"):
+        again = f"SELECT {name}, event_time, model_version, score, features FROM predictions"
+        run_sql(log, f"INSERT INTO predictions {again} ORDER BY event_time DESC LIMIT 30")
+    configuration(tmp_path)
+    assert "30 repeated within a window, 30 missing, of 2,060" in monitor("check").stdout
+    (model,) = json.loads(monitor("check", "--json").stdout)["models"]
+    assert model["ids"] == {
+        "column": "prediction_id", "rows": 2_060, "missing": 30, "repeated": 30,
+    }  # fmt: skip
 
 
 def test_check_speaks_json(monitor: Monitor, log: str, tmp_path: Path) -> None:

@@ -10,15 +10,26 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import alembic.command
 import pytest
 import sqlalchemy as sa
 from alembic.autogenerate import compare_metadata
+from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
 from monitor.errors import StoreError, StoreTooNew
 from monitor.store import runs
-from monitor.store.engine import connect, head, migrate, open_store, revision
+from monitor.store.engine import (
+    MIGRATIONS,
+    connect,
+    head,
+    migrate,
+    open_store,
+    revision,
+    writing,
+)
 from monitor.store.tables import grids, metadata, models, windows
 from profiles.windows import Window
 from tests.support.store import Backend
@@ -61,6 +72,28 @@ def test_upgrading_what_is_up_to_date_does_nothing(url: SecretStr, opened: Opene
     engine = opened(url)
     migrate(engine)
     assert revision(engine) == head()
+
+
+def test_a_store_of_the_revision_before_is_upgraded_and_keeps_what_it_holds(
+    url: SecretStr, opened: Opened
+) -> None:
+    engine = opened(url, connect)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    newest = ScriptDirectory.from_config(config).get_revision("head")
+    with writing(engine) as connection:
+        config.attributes["connection"] = connection
+        alembic.command.upgrade(config, "head-1")
+        connection.execute(grids.insert(), [{"id": "a", "content": b"1"}])
+    assert revision(engine) == newest.down_revision
+    with pytest.raises(StoreError, match=f"not {head()}; run: monitor db upgrade"):
+        open_store(url)
+    migrate(engine)
+    again = opened(url)
+    with again.connect() as connection:
+        assert connection.execute(sa.select(grids)).all() == [("a", b"1")]
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, metadata) == []
 
 
 def test_an_empty_database_is_left_alone_when_asked_to(url: SecretStr, opened: Opened) -> None:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 import structlog
@@ -22,13 +24,23 @@ from monitor.store import baselines
 from monitor.store.engine import open_store
 from monitor.store.queries import records, statuses
 from monitor.store.readings import decode, encode
-from monitor.store.tables import scores, windows
+from monitor.store.tables import scores, transitions, windows
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline
 from profiles.detection.lanes import MONTH
 from profiles.detection.watch import rate_between
 from profiles.windows import Window
-from tests.support.past import BAD, DAY, baseline_of, config_of, fill, log
+from tests.support.past import (
+    BAD,
+    DAY,
+    FIRST,
+    HOUR,
+    baseline_of,
+    config_of,
+    fill,
+    log,
+    midnight,
+)
 from tests.support.store import MODEL
 
 BASELINE = "first"
@@ -112,8 +124,8 @@ def test_windows_one_by_one_in_batches_and_after_a_restart_give_the_same_bytes(
 
 
 def test_nothing_is_seen_before_a_lane_is_open(engine: sa.Engine, config: Config) -> None:
-    readings = list(watching(engine, config).readings(all_windows(engine)[:200]))
-    assert readings == [()] * 200
+    found = watching(engine, config).readings(all_windows(engine)[:200])
+    assert [of.rule.name for seen in found for of in seen if of.streams] == []
 
 
 def test_a_window_that_was_replaced_is_seen(tmp_path: Path, baseline: Baseline) -> None:
@@ -218,6 +230,64 @@ def test_a_holiday_opens_nothing_and_is_not_learnt_from(tmp_path: Path, baseline
     opened = [clock.date(clock.place(of.opened - DAY / 24)[0]) for of in records(engine)]
     assert BAD not in opened
     assert BAD not in [page.first for page in calibrate(engine, config, MODEL).pages]
+    engine.dispose()
+
+
+def without_amounts(logged: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordBatch:
+    """Return the log with every amount of a span missing."""
+    at = np.asarray(logged.column("at"))
+    gone = (at >= np.datetime64(start.replace(tzinfo=None))) & (
+        at < np.datetime64(end.replace(tzinfo=None))
+    )
+    amount = pa.array(np.asarray(logged.column("amount")), mask=gone)
+    return logged.set_column(logged.schema.get_field_index("amount"), "amount", amount)
+
+
+def test_what_never_happened_before_opens_an_incident_in_its_first_window(
+    tmp_path: Path, baseline: Baseline
+) -> None:
+    config = config_of(f"sqlite:///{tmp_path / 'store.db'}")
+    engine = open_store(config.store)
+    start = midnight(FIRST + 20 * DAY) + 11 * HOUR  # when a window begins
+    fill(engine, without_amounts(log(days=24), start, start + 4 * HOUR), baseline)
+    pipeline.decide_ready(run_of(engine, config))
+    incident = records(engine)[0]
+    assert (incident.since, incident.opened) == (start, start + 4 * HOUR)
+    stream = incident.streams[0]
+    assert (stream.column, stream.statistic, stream.rule) == ("amount", "check", "never before")
+    assert (stream.label, stream.now) == ("share of missing", 1.0)
+    assert incident.resolved is not None
+    assert incident.resolved - incident.opened <= 2 * DAY
+    engine.dispose()
+
+
+def test_an_incident_of_a_lane_ends_though_the_lane_gives_way_to_others(
+    tmp_path: Path, baseline: Baseline
+) -> None:
+    """What is far from training is told from the first weeks on; later the past is the measure."""
+    config = config_of(f"sqlite:///{tmp_path / 'store.db'}")
+    engine = open_store(config.store)
+    start = midnight(FIRST + 30 * DAY)
+    half = log(days=70)
+    at = np.asarray(half.column("at"))
+    missing = (at >= np.datetime64(start.replace(tzinfo=None))) & (np.arange(len(at)) % 2 == 0)
+    amount = pa.array(np.asarray(half.column("amount")), mask=missing)
+    fill(engine, half.set_column(3, "amount", amount), baseline)
+    pipeline.decide_ready(run_of(engine, config))
+    incident = records(engine)[0]
+    assert {stream.rule for stream in incident.streams} == {"first lane"}
+    assert {stream.column for stream in incident.streams} == {"amount"}
+    assert incident.resolved is not None
+    assert incident.resolved - incident.opened > 30 * DAY
+    with engine.connect() as connection:
+        states = connection.scalars(
+            sa.select(transitions.c.after)
+            .where(transitions.c.incident == incident.id)
+            .order_by(transitions.c.at)
+        ).all()
+    assert [state for state, _ in itertools.groupby(states)] == [
+        "firing", "persistent", "resolved"
+    ]  # fmt: skip
     engine.dispose()
 
 

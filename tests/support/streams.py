@@ -85,6 +85,11 @@ class Look:
     def distance(self) -> npt.NDArray[np.float32]:
         return self.of(self.seen.looks.distance)
 
+    def effect(self, stream: int, look: int) -> tuple[float, float, float]:
+        """Return the effect of one look of a stream, and the limits of its interval."""
+        at = (look, self.number, stream, self.column)
+        return self.seen.wander.effect(self.seen.looks, at)
+
     def of(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Pick the streams of the column [C, K] from what is of all [K, N, C, F], or [C]."""
         return values[..., self.number, :, self.column].T

@@ -7,7 +7,7 @@ from typing import Any
 
 from dash import html
 
-from alerts.message import NOTHING, number, pair, percent
+from alerts.message import GAP, NOTHING, fixed, number, pair, percent
 from monitor.store.queries.views import DistanceRow, FeatureView
 from web import components as ui
 from web.figures import marks
@@ -26,9 +26,17 @@ def distances(view: FeatureView) -> html.Section:
     table = ui.table(
         headings, rows, label="Distances from the baseline", className="rows distances"
     )
-    return ui.panel(
-        "Distances", table, aside=legend, note="this range against the baseline", className="flush"
-    )
+    note = f"this range against the baseline{_since_training(view)}"
+    return ui.panel("Distances", table, aside=legend, note=note, className="flush")
+
+
+def _since_training(view: FeatureView) -> str:
+    """Say how far the range is from training in one number, with what is known of it."""
+    of = view.since_training
+    if of is None:
+        return ""
+    now, low, high = (fixed(value, 2) for value in (of.effect, of.low, of.high))
+    return f", since training: w{GAP}{now} ({low} to {high})"
 
 
 def _distance(row: DistanceRow) -> list[Any]:

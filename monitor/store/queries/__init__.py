@@ -5,6 +5,16 @@ from monitor.store.queries.feature import feature_view
 from monitor.store.queries.incidents import incident_view, listed, records
 from monitor.store.queries.model import choices, model_view
 from monitor.store.queries.overview import overview
+from monitor.store.queries.references import (
+    ColumnSummary,
+    Reference,
+    ReferenceKind,
+    ReferenceView,
+    Skew,
+    reference_view,
+    references,
+    skew,
+)
 from monitor.store.queries.status import revision, status, statuses
 from monitor.store.queries.views import (
     Bars,
@@ -37,6 +47,7 @@ __all__ = [
     "Bars",
     "Cohort",
     "CohortLanes",
+    "ColumnSummary",
     "DeliveryRow",
     "DistanceRow",
     "FeatureLanes",
@@ -53,8 +64,12 @@ __all__ = [
     "Overview",
     "OverviewRow",
     "Promise",
+    "Reference",
+    "ReferenceKind",
+    "ReferenceView",
     "Role",
     "ScoreSeries",
+    "Skew",
     "Stream",
     "TimelineEntry",
     "WindowCounts",
@@ -66,7 +81,10 @@ __all__ = [
     "model_view",
     "overview",
     "records",
+    "reference_view",
+    "references",
     "revision",
+    "skew",
     "status",
     "statuses",
 ]

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from monitor.config import Config
 from monitor.store import baselines
+from monitor.store.effects import AROUND, DAY
 from monitor.store.queries import series as stored
 from monitor.store.queries.incidents import spans
 from monitor.store.queries.model import FAN, choices, span_of, split
@@ -18,7 +19,9 @@ from monitor.store.queries.status import status
 from monitor.store.queries.views import Bars, Cohort, DistanceRow, FeatureView
 from profiles.baseline import Baseline, position
 from profiles.comparison import compare, largest_bin, present, quantiles
+from profiles.detection.watched import Folding, watched
 from profiles.distances import Statistic
+from profiles.effects import Effect, effect
 from profiles.grids import CategoricalGrid, Grid, NumericGrid
 from profiles.resolution import ks_shortfall, too_coarse
 
@@ -118,7 +121,22 @@ def feature_view(
         coarse=too_coarse(grid, window, against),
         distances=tuple(_distances(grid, series, column, shown, against, noun=model.noun)),
         incidents=spans(engine, name, start, end),
+        since_training=_since_training(grid, series, column, shown, against),
     )
+
+
+def _since_training(
+    grid: Grid, series: Series, column: str, shown: slice, against: Ints
+) -> Effect | None:
+    """Return how far the range is from training, by days counted from its start both ways."""
+    folding = Folding([watched(grid)])
+    steps = folding.fold(series.counts[column][: shown.stop])
+    day = max(1, round(DAY / series.step))
+    starts = range(shown.start % day, len(steps), day)
+    days = np.add.reduceat(steps, starts, axis=0) if starts else steps
+    begins = shown.start // day
+    kept = min(begins, max(0, len(days) - AROUND // (day * series.step)))
+    return effect(folding.fold(against), days[kept:], slice(begins - kept, None))
 
 
 def _shortfall(grid: Grid, window: Ints, against: Ints) -> float | None:

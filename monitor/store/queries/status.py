@@ -21,7 +21,7 @@ from monitor.store.tables import (
     windows,
 )
 from profiles.detection import lanes
-from profiles.detection.lanes import TITLES, opens_after
+from profiles.detection.lanes import BUDGETED, opens_after
 from profiles.detection.watch import rate_between
 
 MONTH = timedelta(days=lanes.MONTH)
@@ -109,7 +109,7 @@ def _promise(
     seen = cast(scores.c.peaks, Text)
     judged = connection.scalar(
         select(func.count()).where(
-            scores.c.model == name, or_(*(seen.contains(f'"{lane}"') for lane in TITLES.values()))
+            scores.c.model == name, or_(*(seen.contains(f'"{lane}"') for lane in BUDGETED))
         )
     )
     opened = connection.scalar(
@@ -117,7 +117,7 @@ def _promise(
             transitions.c.model == name,
             transitions.c.before == "pending",
             transitions.c.after == "firing",
-            or_(*(transitions.c.reason.startswith(f"{lane},") for lane in TITLES.values())),
+            or_(*(transitions.c.reason.startswith(f"{lane},") for lane in BUDGETED)),
         )
     )
     incidents, months = opened or 0, (judged or 0) * (config.models[name].window / MONTH)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from alerts.incident import IncidentState, IncidentStream
 from alerts.text import Span
+from profiles.effects import Effect
 from profiles.resolution import CoarseBin
 
 Floats = npt.NDArray[np.float64]
@@ -256,6 +257,7 @@ class FeatureView:
     coarse: CoarseBin | None  # the bin that holds more of the window than its grid was made for
     distances: tuple[DistanceRow, ...]
     incidents: tuple[IncidentSpan, ...]
+    since_training: Effect | None = None  # of the range; None where it holds too little
 
 
 @dataclass(frozen=True, kw_only=True)

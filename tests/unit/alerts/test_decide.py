@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -344,13 +345,13 @@ def test_streams_that_moved_with_one_over_the_threshold_are_listed_with_it():
     row = [reading(0.3, rule=JUMP), reading(0.15, rule=JUMP, column="humidity")]
     row += [reading(0.05, rule=JUMP, column="wind")]
     (together_,) = together(row)
-    (decision,) = run_readings([replace(together_, listed=0.12)])
+    (decision,) = run_readings([replace(together_, listed=np.array([True, True, False]))])
     (incident,) = decision.incidents
     assert [(s.column, s.ratio > 1) for s in incident.streams] == [
         ("score", True), ("humidity", False)
     ]  # fmt: skip
     (alone,) = together(row[1:])
-    (decision,) = run_readings([replace(alone, listed=0.12)])
+    (decision,) = run_readings([replace(alone, listed=np.array([True, False]))])
     assert decision.incidents == ()
 
 

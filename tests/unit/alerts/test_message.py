@@ -339,15 +339,16 @@ def test_a_fact_is_told_before_any_distance() -> None:
         (
             {"budget": 2.0, "incidents": 40, "between": (3.6, 6.8)},
             (
-                "The promise of at most 2 false incidents a month does not hold here: 40 opened in 8 "
-                "months (5 a month, 3.6 to 6.8). What comes may wander more than it did before."
+                "The promise of at most 2 false incidents a month does not hold here: 40 opened "
+                "in 8 months (5 a month, 3.6 to 6.8). What comes may wander more than it did "
+                "before."
             ),
         ),
         (
             {"between": None, "months": 0.0, "incidents": 0, "days": 12},
             (
-                "The promise of at most 1 false incident a month begins in 53 days: 12 of 65 days are "
-                "stored."
+                "The promise of at most 1 false incident a month begins in 53 days: 12 of 65 "
+                "days are stored."
             ),
         ),
     ],

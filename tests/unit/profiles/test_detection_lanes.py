@@ -100,7 +100,13 @@ def test_a_small_budget_waits_for_as_many_days_as_it_needs() -> None:
     assert opens == 304  # one of 305 days is 0.0998 a month
     (merged,) = lanes(opens, 0.1)
     assert merged == Lane(
-        name="day", kinds=(*FAULTS, *BODIES), scales=FAST, days=1, beside=304, most=1
+        name="day",
+        kinds=(*FAULTS, *BODIES),
+        scales=FAST,
+        days=1,
+        beside=304,
+        most=1,
+        a_month=MONTH / 305,
     )
 
 

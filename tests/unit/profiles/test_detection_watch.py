@@ -10,16 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from profiles.detection.attribution import Odd, Stream
 from profiles.detection.lanes import MONTH
 from profiles.detection.scores import FIRST_SCORED
-from profiles.detection.watch import (
-    Odd,
-    Stream,
-    Verdict,
-    Watch,
-    rate_between,
-    spells,
-)
+from profiles.detection.watch import Verdict, Watch, rate_between, spells
 from profiles.profile import EVERYBODY
 from tests.support.streams import GROUPS, Installation, places
 
@@ -106,8 +100,10 @@ def test_what_is_odd_is_over_the_bar_and_the_highest_comes_first(
         heights = [odd.height for odd in verdict.odd]
         assert heights == sorted(heights, reverse=True)
         assert heights[0] == verdict.heights.max()
-        assert len(verdict.over) == (verdict.heights > verdict.bar).sum()
-        assert verdict.alerts == bool(verdict.over)
+        assert verdict.alerts == bool(verdict.over) == (verdict.heights > verdict.bar).any()
+        whose = [(of.stream.column, of.stream.dimension, of.stream.group) for of in verdict.odd]
+        assert len(set(whose)) == len(whose)
+        assert all(of.low <= of.effect <= of.high for of in verdict.odd)
 
 
 def test_a_week_names_what_was_odd_earlier_in_it() -> None:

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+from profiles.effects import Effect
 from profiles.resolution import CoarseBin
 from tests.support.views import feature_view, status
-from web.pages.feature_numbers import coarse, facts
+from web.pages.feature_numbers import coarse, distances, facts
 
 
 def text_of(part: Any) -> str:
@@ -75,3 +76,10 @@ def test_the_categories_are_all_that_the_baseline_has(
 ) -> None:
     view = replace(feature_view(), kind="categorical", categories=categories)
     assert said in text_of(facts(view))
+
+
+def test_how_far_a_range_is_from_training_is_said_in_one_number() -> None:
+    far = replace(feature_view(), since_training=Effect(effect=0.214, low=0.178, high=0.2, rows=9))
+    said = text_of(distances(far)).replace("\u202f", " ")
+    assert "this range against the baseline, since training: w 0.21 (0.18 to 0.20)" in said
+    assert "since training" not in text_of(distances(feature_view()))
