@@ -43,7 +43,8 @@ class Watching:
     """Watches the windows of one model in order.
 
     A watch is a function of the stored profiles of all windows before: where they follow what it
-    has seen it goes on, and where one of them was replaced since it begins anew.
+    has seen it goes on; where one of them was replaced since, it begins the running day anew, or
+    where that was earlier, from the beginning.
     """
 
     def __init__(
@@ -117,10 +118,14 @@ class Watching:
             yield watch, steps
 
     def _from(self, first: Window) -> datetime:
-        """Return where to read from: after what was seen, or from the beginning."""
-        at = self._at
-        if at is not None and at <= first.start and self._unchanged(at):
-            return at  # what lies between, as a window that has failed, changes nothing before
+        """Return where to read from: after what was seen, or from where it has changed."""
+        if self._at is not None:
+            since = min(self._at, first.start, self._changed(self._at))
+            if since == self._at:
+                return since
+            again = self._reopened(since)
+            if again is not None:
+                return again
         if self._watch is not None:
             log.info(
                 "the past has changed; it is watched again from its beginning",
@@ -130,11 +135,26 @@ class Watching:
         extent = results.extent(self._engine, self._name)
         return first.start if extent is None else min(first.start, extent[0])
 
-    def _unchanged(self, until: datetime) -> bool:
+    def _reopened(self, since: datetime) -> datetime | None:
+        """Begin the running day anew where nothing before it has changed; return its start."""
+        assert self._clock is not None
+        day = self._clock.place(since)[0]
+        if self._watch is None or day != self._watch.day:
+            return None
+        self._watch.reopen()
+        of_day = {start for start in self._held if self._clock.place(start)[0] == day}
+        for start in of_day:
+            del self._held[start]
+        return min(of_day | {since})
+
+    def _changed(self, until: datetime) -> datetime:
+        """Return the start of the first window that is not as it was seen; `until` if all are."""
         if not self._held:
-            return True
+            return until
         span = Window(start=min(self._held), end=until)
-        return results.revisions(self._engine, self._name, self._baseline_id, span) == self._held
+        now = results.revisions(self._engine, self._name, self._baseline_id, span)
+        changed = (of for of in {*now, *self._held} if now.get(of) != self._held.get(of))
+        return min(changed, default=until)
 
     def _watch_at(self, day: int) -> Watch:
         """Return the watch, with every day before closed."""

@@ -163,6 +163,10 @@ class Checks:
                 columns[self._columns[at]] = steps
         return silent, columns
 
+    def reopen(self) -> None:
+        """Begin the running day anew, as if nothing had come of it."""
+        self._clear()
+
     def close(self) -> None:
         """End the running day."""
         last = self.steps - 1

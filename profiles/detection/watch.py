@@ -298,6 +298,12 @@ class Watch:
                     found.append((_stream(cell, group), cell.scale, each))
         return found
 
+    def reopen(self) -> None:
+        """Begin the running day anew, as if nothing had come of it."""
+        self._clear()
+        if self._checks is not None:
+            self._checks.reopen()
+
     def close(self) -> None:
         """End the running day."""
         found = self._today()

@@ -24,7 +24,7 @@ from monitor.store import baselines
 from monitor.store.engine import open_store
 from monitor.store.queries import records, statuses
 from monitor.store.readings import decode, encode
-from monitor.store.tables import scores, transitions, windows
+from monitor.store.tables import profiles, scores, transitions, windows
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline
 from profiles.detection.lanes import MONTH
@@ -44,6 +44,7 @@ from tests.support.past import (
 from tests.support.store import MODEL
 
 BASELINE = "first"
+STEPS = 6  # windows of a day
 
 
 @pytest.fixture(scope="module")
@@ -138,6 +139,37 @@ def test_a_window_that_was_replaced_is_seen(tmp_path: Path, baseline: Baseline) 
         of_early = windows.c.start == found[30].start
         connection.execute(sa.update(windows).where(of_early).values(revision=7))
     assert seen(watch, found[-3:]) == seen(watching(engine, config), found[-3:])
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("back", "again"), [(2, 0), (30, 1)], ids=["today", "days ago"])
+def test_after_a_window_of_today_is_replaced_only_today_is_watched_again(
+    tmp_path: Path, baseline: Baseline, back: int, again: int
+) -> None:
+    config = config_of(f"sqlite:///{tmp_path / 'store.db'}")
+    engine = open_store(config.store)
+    fill(engine, log(), baseline)
+    watch, found = watching(engine, config), all_windows(engine)
+    last = next(
+        at for at in range(len(found) - 1, 0, -1)
+        if clock_of(config, MODEL).place(found[at].start)[1] == STEPS - 2
+    )  # fmt: skip
+    seen(watch, found[: last + 1])
+    replaced = found[last + 1 - back]
+    with engine.begin() as connection:  # read again: half as many rows came
+        of_it = windows.c.start == replaced.start
+        connection.execute(sa.update(windows).where(of_it).values(revision=7))
+        of_it = profiles.c.start == replaced.start
+        other = sa.select(profiles.c.profile).where(
+            profiles.c.start == found[3].start, profiles.c.dimension == "[]"
+        ).scalar_subquery()  # fmt: skip
+        connection.execute(
+            sa.update(profiles).where(of_it, profiles.c.dimension == "[]").values(profile=other)
+        )
+    with structlog.testing.capture_logs() as logs:
+        after = seen(watch, found[last + 1 - back :])
+    assert sum(line["action"] == "watch.again" for line in logs) == again
+    assert after == seen(watching(engine, config), found[last + 1 - back :])
     engine.dispose()
 
 
