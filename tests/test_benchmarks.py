@@ -12,6 +12,7 @@ from xml.etree import ElementTree
 
 import pytest
 
+from benchmarks.detection.rules import RULES
 from benchmarks.environments import OURS, PINS
 from benchmarks.jobs import JOBS
 from benchmarks.measure import measure
@@ -93,6 +94,7 @@ def test_there_is_a_plot_of_every_job_and_a_table_between_the_marks(folder: Path
 
 def test_each_peer_is_pinned_to_the_last_package() -> None:
     peers = {system.environment for job in JOBS for system in job.systems} - {OURS}
+    peers |= {tool.lower() for tool in RULES}
     assert {path.stem for path in PINS.glob("*.txt")} == peers
     for path in PINS.glob("*.txt"):
         lines = path.read_text(encoding="utf-8").splitlines()

@@ -1,1 +1,1 @@
-"""Whether the budget of false alarms is kept on simulated traffic in which nothing drifts."""
+"""False alarms, power and attribution of the detection, on simulated models, beside the peers."""
