@@ -113,6 +113,12 @@ def panel(
     return html.Section([top, *children], className=class_name, **more)
 
 
+def command(text: str) -> html.Div:
+    """Show a command with a button that copies it."""
+    button = html.Button("Copy", **aria(label=f"Copy {text}"), **data(copy=text))
+    return html.Div([html.Code(text), button], className="command")
+
+
 def failed(what: str, reference: str) -> html.Div:
     """Stand in for a part that could not be drawn, while the others could."""
     return html.Div(

@@ -83,13 +83,34 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
             [
                 html.Div([_moved(view), _when(view, figure)], className="stack"),
                 html.Div(
-                    [_timeline(view, timezone), _deliveries(view, timezone)], className="stack"
+                    [
+                        _timeline(view, timezone),
+                        _deliveries(view, timezone),
+                        _new_normal(view) if view.row.resolved is None else None,
+                    ],
+                    className="stack",
                 ),
             ],
             className="columns wide-narrow",
         ),
         html.Footer(f"Times in {place(timezone)}", className="foot"),
     ]
+
+
+def _new_normal(view: IncidentView) -> html.Section:
+    """Say what becomes of it where it stays, and how to accept it."""
+    start, end = view.row.since, _around(view).end or view.row.since
+    span = f"--from {start:%Y-%m-%dT%H:%MZ} --to {end - timedelta(days=1):%Y-%m-%dT%H:%MZ}"
+    return ui.panel(
+        "If it is here to stay",
+        html.P(
+            "After seven days it pages nobody any more, and something else can open another "
+            "incident. The lanes learn it within eight weeks. Once there is enough of it, make it "
+            "what rules and effects compare with:",
+            className="quiet",
+        ),
+        ui.command(f'monitor baseline accept --model "{view.row.model}" {span}'),
+    )
 
 
 def _unknown() -> html.Div:

@@ -11,7 +11,7 @@ from alerts.message import duration, model_sentence, name
 from monitor.config import Model
 from monitor.store.queries.views import ModelStatus
 from web import components as ui
-from web.browser import aria, data
+from web.browser import aria
 
 
 def the_way(status: ModelStatus, model: Model | None, timezone: str) -> list[Any]:
@@ -72,16 +72,11 @@ def _step(state: str, title: str, text: str, *, command: str | None = None) -> h
                 [
                     html.Strong([title, html.Span(f", {words}", className="unseen")]),
                     html.P(text),
-                    _command(command) if command else None,
+                    ui.command(command) if command else None,
                 ]
             ),
         ]
     )
-
-
-def _command(text: str) -> html.Div:
-    button = html.Button("Copy", **aria(label=f"Copy {text}"), **data(copy=text))
-    return html.Div([html.Code(text), button], className="command")
 
 
 def _what_will_be() -> html.Section:
