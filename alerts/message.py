@@ -10,6 +10,8 @@ from datetime import datetime, timedelta
 
 from alerts.incident import Incident
 from alerts.moved import (
+    CHECK,
+    FAIR,
     NUMBERS,
     STATISTICS,
     Moved,
@@ -19,6 +21,7 @@ from alerts.moved import (
     measured,
     mix,
     other_cohorts,
+    short,
     statistic,
     title,
 )
@@ -44,6 +47,8 @@ from alerts.text import (
 )
 
 __all__ = [
+    "CHECK",
+    "FAIR",
     "GAP",
     "MINUS",
     "NOTHING",
@@ -72,6 +77,7 @@ __all__ = [
     "place",
     "plain",
     "promise_sentence",
+    "short",
     "statistic",
     "title",
 ]

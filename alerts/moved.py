@@ -65,6 +65,11 @@ class Moved(Protocol):
     def mix_of(self) -> str: ...
 
 
+def short(key: str) -> str:
+    """Name a statistic in a word or two, as it stands beside a number."""
+    return {"oddness": "distance from normal", CHECK: "never before"}.get(key, key)
+
+
 def statistic(key: str) -> str:
     """Name a statistic in full; one that is unknown keeps its key."""
     return STATISTICS.get(key, key)

@@ -126,6 +126,8 @@ class Readings:
             reason = "not in the baseline"
         elif n < self.rule.min_rows:
             reason = f"too few rows, {n} of {self.rule.min_rows}"
+        elif not math.isfinite(value):
+            reason = "too little to compare with yet"
         return Reading(
             rule=self.rule.name,
             column=key.column,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
@@ -69,7 +69,7 @@ def clock_of(config: Config, name: str) -> Clock:
     windows = _DAY // config.models[name].window
     return Clock(
         zone=ZoneInfo(config.timezone), steps=_DAY // width, windows=windows,
-        holidays=Calendar(config.models[name].holidays),
+        holidays=Calendar(config.models[name].calendar),
     )  # fmt: skip
 
 
@@ -89,10 +89,17 @@ def watch_of(config: Config, name: str, baseline: Baseline, clock: Clock, *, day
         steps=clock.steps,
         faults_only=[column for column in grids if model.role(column) == "context"],
         checks=Checks(
-            baseline, day=day, steps=clock.steps, windows=max(1, clock.windows // clock.steps)
+            _checked(baseline, model.log.version), day=day, steps=clock.steps,
+            windows=max(1, clock.windows // clock.steps),
         ),
         trained=baseline.profiles,
-    )
+    )  # fmt: skip
+
+
+def _checked(baseline: Baseline, version: str | None) -> Baseline:
+    """Leave out the versions of the model: that one comes or goes is no fault."""
+    kept = tuple(part for part in baseline.profiles if part.dimension != (version,))
+    return replace(baseline, profiles=kept)
 
 
 def feed(watch: Watch, clock: Clock, parts: Sequence[results.StoredProfile]) -> None:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +13,16 @@ from sqlalchemy import Engine
 
 from alerts.rules import Cohort, Moved, Readings, Rule, StreamKey
 from monitor import config
+from monitor.config.against import ROOM, Against, Version, spans_beside, whole
 from monitor.store import approvals, results
 from profiles.baseline import Baseline
+from profiles.beside import Seen, Span, Trained
 from profiles.comparison import ORDERED, compare, present
 from profiles.distances import Statistic
 from profiles.grids import CategoricalGrid, NumericGrid
-from profiles.profile import EVERYBODY, Dimension, Group, Profile
-from profiles.rolling import RollingCounts, moments_of
+from profiles.profile import EVERYBODY, Dimension, Group
+from profiles.rolling import RollingCounts
+from profiles.spans import Kept, Sums
 from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
@@ -29,28 +32,36 @@ CELLS_AT_ONCE = 1 << 20  # counts of 8 bytes, and as many again in the profiles 
 
 @dataclass(frozen=True, kw_only=True)
 class Judged:
-    """A rule, and the columns and dimensions it looks at."""
+    """A rule, the columns and dimensions it looks at, and what it compares with.
+
+    Attributes
+    ----------
+    against : Against or None
+        None for the reference in force.
+    version : str or None
+        The column of the model's version, where the rule compares with one.
+    """
 
     rule: Rule
     statistic: Statistic
     columns: tuple[str, ...]
     dimensions: tuple[Dimension, ...]
+    against: Against | None = None
+    version: str | None = None
+    zone: ZoneInfo
+
+    def beside(self, dimension: Dimension, group: Group) -> Group:
+        """Return the group that one is compared with."""
+        if not isinstance(self.against, Version):
+            return group
+        return tuple(
+            self.against.name if column == self.version else value
+            for column, value in zip(dimension, group, strict=True)
+        )
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Span:
-    """The sums of one dimension at the end of a window, and the profiles they are of."""
-
-    groups: tuple[Group, ...]
-    counts: Mapping[str, Ints]  # [G, B]
-    parts: tuple[Profile, ...]
-
-    @property
-    def size(self) -> int:
-        return sum(counts.size for counts in self.counts.values())
-
-
-_Spans = dict[tuple[Dimension, timedelta], _Span]
+_Key = tuple[Dimension, timedelta, Against | None]  # without against it is what is judged
+_Spans = dict[_Key, Span]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +78,6 @@ class _Compared:
 def rules_of(settings: config.Config, name: str, baseline: Baseline) -> tuple[Judged, ...]:
     """Return the rules that hold for a model, on the columns its baseline has."""
     model = settings.models[name]
-    singles = tuple(d for d in baseline.plan.dimensions if len(d) == 1)
     return tuple(
         Judged(
             rule=Rule(
@@ -80,7 +90,10 @@ def rules_of(settings: config.Config, name: str, baseline: Baseline) -> tuple[Ju
             ),
             statistic=rule.statistic,
             columns=_columns(rule, model, baseline),
-            dimensions=(EVERYBODY, *singles) if rule.cohorts else (EVERYBODY,),
+            dimensions=_dimensions(rule, model, baseline),
+            against=rule.against,
+            version=model.log.version,
+            zone=ZoneInfo(settings.timezone),
         )
         for rule in settings.alerts.rules
         if rule.models is None or name in rule.models
@@ -91,11 +104,12 @@ class Judge:
     """Judges the windows of one model in order.
 
     A window is compared with the reference that was in force when it began, which a person has
-    approved, or with its training baseline where there is none.
+    approved, or with its training baseline where there is none; or with what was stored before it
+    or comes from another version, where a rule says so.
 
-    It keeps the sums of the last windows between calls. They are a function of the store: where
-    the window asked for does not follow the last one, or somebody has replaced a window that the
-    sums hold, they are read anew.
+    It keeps the sums of the last windows between calls, and the windows that references of the
+    past are made of. They are a function of the store: where the window asked for does not follow
+    the last one, or somebody has replaced a window that they hold, they are read anew.
     """
 
     def __init__(
@@ -110,7 +124,7 @@ class Judge:
         self._baseline_id, self._baseline, self._rules = baseline_id, baseline, tuple(rules)
         self._at: Window | None = None
         self._held: dict[datetime, int] = {}  # start → revision of what the sums are made of
-        self._sums = self._empty()
+        self._clear()
 
     def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Readings, ...]]:
         """Yield what every rule sees in each window, unknown values with their reason.
@@ -141,34 +155,103 @@ class Judge:
         return self._baseline if found is None else approvals.load(self._engine, found.id)
 
     def _spans(self, window: Window) -> _Spans:
-        """Return what the rules see at the end of a window."""
+        """Return what the rules see at the end of a window, and what stands beside it."""
         found: _Spans = {}
         for (dimension, over), sums in self._sums.items():
             sums.forget(window.end - over)
-            found[dimension, over] = _Span(
-                groups=sums.groups, counts=sums.counts(), parts=sums.parts()
-            )
+            parts = sums.parts()
+            found[dimension, over, None] = Span(
+                groups=sums.groups, counts=sums.counts(), parts=parts,
+                enough=2 * len(parts) * window.width >= whole(over, window.width),
+            )  # fmt: skip
+        for key, asked in self._asked(window).items():
+            beside = self._beside[key]
+            beside.move(asked)
+            wanted = sum((span.width for span in asked), timedelta(0))
+            found[key] = Span(
+                groups=beside.groups, counts=beside.counts(), parts=beside.parts(),
+                enough=2 * beside.windows * window.width >= wanted,
+            )  # fmt: skip
+        since = self._since(window)
+        for kept in self._kept.values():
+            kept.forget(since)
         return found
+
+    def _asked(self, window: Window) -> dict[_Key, tuple[Window, ...]]:
+        """Return the spans that every reference of stored windows is made of."""
+        width = window.width
+        found: dict[_Key, tuple[Window, ...]] = {}
+        for judged in self._rules:
+            if judged.against is None or isinstance(judged.against, Version):
+                continue
+            over = judged.rule.over
+            span = Window(start=window.end - whole(over, width), end=window.end)
+            of_rule = spans_beside(judged.against, span, width, judged.zone)
+            found |= {(dimension, over, judged.against): of_rule for dimension in judged.dimensions}
+        return found
+
+    def _since(self, window: Window) -> datetime:
+        """Return when the first window begins that is needed to judge one."""
+        starts = [window.end - judged.rule.over for judged in self._rules]
+        starts += [of.start - ROOM for asked in self._asked(window).values() for of in asked]
+        return min(starts, default=window.start)
 
     def _judged(self, spans: Sequence[_Spans], against: Baseline) -> list[tuple[Readings, ...]]:
         """Return what every rule sees in each of some windows, all of them compared at once."""
-        stacks = {
-            (dimension, over): _Stack(
-                [of[dimension, over] for of in spans], against.along(dimension)
-            )
-            for dimension, over in self._sums
-        }
+        stacks: dict[_Key, _Stack] = {}
+        for judged in self._rules:
+            for dimension in judged.dimensions:
+                key = (dimension, judged.rule.over, judged.against)
+                if key not in stacks:
+                    stacks[key] = self._stack(judged, dimension, spans, against)
         of_rule = [self._of_rule(judged, stacks, len(spans)) for judged in self._rules]
         return list(zip(*of_rule, strict=True)) if of_rule else [() for _ in spans]
 
-    def _empty(self) -> dict[tuple[Dimension, timedelta], RollingCounts]:
-        sums: dict[tuple[Dimension, timedelta], RollingCounts] = {}
+    def _stack(
+        self, judged: Judged, dimension: Dimension, spans: Sequence[_Spans], against: Baseline
+    ) -> _Stack:
+        """Put the windows along one dimension beside what a rule compares them with."""
+        over = judged.rule.over
+        seen = [of[dimension, over, None] for of in spans]
+        groups = sorted({group for span in seen for group in span.groups})
+        if judged.against is None:
+            was: Trained | Seen = Trained(against.along(dimension), groups)
+        elif isinstance(judged.against, Version):
+            groups = [group for group in groups if judged.beside(dimension, group) != group]
+            of_version = [judged.beside(dimension, group) for group in groups]
+            was = Seen([of.if_enough for of in seen], of_version)
+        else:
+            stored = [of[dimension, over, judged.against].if_enough for of in spans]
+            was = Seen(stored, groups)
+        return _Stack(dimension=dimension, groups=groups, now=Seen(seen, groups), was=was)
+
+    def _clear(self, first: Window | None = None) -> None:
+        """Forget all windows; the next that will be judged is `first`."""
+        self._first = datetime.max.replace(tzinfo=UTC) if first is None else first.end
+        self._sums: dict[tuple[Dimension, timedelta], RollingCounts] = {}
+        self._kept: dict[Dimension, Kept] = {}
+        self._beside: dict[_Key, Sums] = {}
         for judged in self._rules:
             for dimension in judged.dimensions:
-                key = (dimension, judged.rule.over)
-                columns = {c for j in self._rules if j.rule.over == key[1] for c in j.columns}
-                sums[key] = RollingCounts(dimension, sorted(columns), judged.rule.over)
-        return sums
+                over = judged.rule.over
+                columns = {c for j in self._rules if j.rule.over == over for c in j.columns}
+                self._sums[dimension, over] = RollingCounts(dimension, sorted(columns), over)
+                if judged.against is None or isinstance(judged.against, Version):
+                    continue
+                if dimension not in self._kept:
+                    self._kept[dimension] = Kept(dimension, self._bins_beside(dimension))
+                key = (dimension, over, judged.against)
+                self._beside[key] = Sums(self._kept[dimension])
+
+    def _bins_beside(self, dimension: Dimension) -> dict[str, int]:
+        """Return the columns that some rule compares with stored windows, and their bins."""
+        columns = {
+            column
+            for judged in self._rules
+            if judged.against is not None and dimension in judged.dimensions
+            for column in judged.columns
+        }
+        return {column: self._baseline.plan.grids[column].bins for column in sorted(columns)}
 
     def _follow(self, windows: Sequence[Window]) -> Iterator[Window]:
         """Yield the windows, with the sums brought up to each."""
@@ -176,8 +259,9 @@ class Judge:
         at, self._at = self._at, None  # where reading breaks off, the next call begins anew
         follows = at is not None and at.end == first.start and self._unchanged_before(first)
         if not follows:
-            self._sums, self._held = self._empty(), {}
-        start = first.start if follows else min(first.start, first.end - self._longest)
+            self._held = {}
+            self._clear(first)
+        start = first.start if follows else min(first.start, self._since(first))
         span = Window(start=start, end=windows[-1].end)
         dimensions = list(dict.fromkeys(dimension for dimension, _ in self._sums))
         stored = results.together(
@@ -194,16 +278,15 @@ class Judge:
 
     def _add(self, part: results.StoredProfile) -> None:
         for (dimension, _), sums in self._sums.items():
-            if dimension == part.profile.dimension:
+            judged = part.window.start >= self._first - sums.over
+            if judged and dimension == part.profile.dimension:
                 sums.push(part.window, part.profile)
+        if part.profile.dimension in self._kept:
+            self._kept[part.profile.dimension].push(part.window, part.profile)
         self._held[part.window.start] = part.revision
 
-    @property
-    def _longest(self) -> timedelta:
-        return max((judged.rule.over for judged in self._rules), default=timedelta(0))
-
     def _unchanged_before(self, window: Window) -> bool:
-        first = window.end - self._longest
+        first = self._since(window)
         self._held = {start: held for start, held in self._held.items() if start >= first}
         if first >= window.start:
             return True
@@ -212,15 +295,19 @@ class Judge:
         return stored == self._held
 
     def _of_rule(
-        self, judged: Judged, stacks: Mapping[tuple[Dimension, timedelta], _Stack], windows: int
+        self, judged: Judged, stacks: Mapping[_Key, _Stack], windows: int
     ) -> list[Readings]:
         rule = judged.rule
         parts = [
-            self._compared(judged, column, stacks[dimension, rule.over])
+            self._compared(judged, column, stacks[dimension, rule.over, judged.against])
             for dimension in judged.dimensions
             for column in judged.columns
             if column not in dimension
         ]
+        if not parts:  # the baseline has none of its columns
+            nothing = np.zeros(0, np.int64)
+            empty = Readings(rule=rule, streams=(), value=np.zeros(0), n=nothing, known=nothing > 0)
+            return [empty] * windows
         value, n, known = (
             np.concatenate([getattr(part, name) for part in parts], axis=-1)
             for name in ("value", "n", "known")
@@ -240,18 +327,21 @@ class Judge:
         ]  # fmt: skip
 
     def _compared(self, judged: Judged, column: str, stack: _Stack) -> _Compared:
-        """Compare one column of all groups and windows with the reference."""
+        """Compare one column of all groups and windows with what stands beside them."""
         grid, rule = self._baseline.plan.grids[column], judged.rule
-        counts, against = stack.counts(column, grid.bins), stack.against(column)
-        n = present(grid, counts)
+        counts, against = stack.now.counts(column, grid.bins), stack.was.counts(column, grid.bins)
+        n, least = present(grid, counts), max(1, rule.min_rows)
+        known = stack.was.known & (n >= least)
+        if judged.against is not None:
+            known &= present(grid, against) >= least
         value = compare(grid, counts, against, [judged.statistic])[judged.statistic].distance
-        value = np.where(stack.known & (n >= max(1, rule.min_rows)), value, np.nan)
-        moved: dict[int, dict[int, Moved]] = {}
+        value = np.where(known, value, np.nan)
+        was, moved = np.broadcast_to(against, counts.shape), dict[int, dict[int, Moved]]()
         for at, row in np.argwhere(value > rule.threshold).tolist():
             moved.setdefault(at, {})[row] = (
-                _most_moved(grid, counts[at, row], against[row])
-                if isinstance(grid, CategoricalGrid)
-                else stack.means(column, at, row)
+                stack.means(column, at, row)
+                if isinstance(grid, NumericGrid)
+                else _most_moved(grid, counts[at, row], was[at, row])
             )
         return _Compared(
             streams=tuple(
@@ -259,60 +349,28 @@ class Judge:
             ),
             value=value,
             n=n,
-            known=stack.known,
+            known=stack.was.known,
             moved=moved,
         )
 
 
+@dataclass(frozen=True, kw_only=True)
 class _Stack:
-    """The sums of one dimension at the end of each of W windows, beside the reference's.
+    """One dimension at the end of each of W windows, beside what it is compared with."""
 
-    Attributes
-    ----------
-    groups : list of group [G]
-        All that were seen, sorted.
-    known : bool [G]
-        Which of them the reference has.
-    """
-
-    def __init__(self, spans: Sequence[_Span], reference: Profile) -> None:
-        self._spans, self._reference = spans, reference
-        self.groups = sorted({group for span in spans for group in span.groups})
-        place = {group: at for at, group in enumerate(self.groups)}
-        self._rows = [[place[group] for group in span.groups] for span in spans]
-        of_reference = {group: at for at, group in enumerate(reference.groups)}
-        self._at = np.array([of_reference.get(group, -1) for group in self.groups], np.intp)
-        self.known = self._at >= 0
+    dimension: Dimension
+    groups: Sequence[Group]
+    now: Seen
+    was: Seen | Trained
 
     @property
     def cohorts(self) -> list[Cohort]:
-        dimension = self._reference.dimension
-        return [tuple(zip(dimension, group, strict=True)) for group in self.groups]
-
-    def counts(self, column: str, bins: int) -> Ints:
-        """Return the counts [W, G, B] of a column."""
-        found = np.zeros((len(self._spans), len(self.groups), bins), np.int64)
-        for at, span in enumerate(self._spans):
-            if column in span.counts:
-                found[at, self._rows[at]] = span.counts[column]
-        return found
-
-    def against(self, column: str) -> Ints:
-        """Return the reference's counts [G, B]; zeros of the groups it has not."""
-        stored = self._reference.columns[column].counts
-        found: Ints = np.where(self.known[:, None], stored[self._at], 0)
-        return found
+        return [tuple(zip(self.dimension, group, strict=True)) for group in self.groups]
 
     def means(self, column: str, at: int, row: int) -> Moved:
-        """Return the mean of a numeric column in one window and group, and in the reference."""
-        here = moments_of(self._spans[at].parts, column, self.groups[row])
-        was = self._reference.columns[column].moments
-        return Moved(
-            # what rounding leaves in the last digits depends on how rows came in batches
-            now=None if here is None else _finite(float(f"{here.mean[0]:.12g}")),
-            was=None if was is None else _finite(float(was.mean[self._at[row]])),
-            label="mean",
-        )
+        """Return the mean of a numeric column in one window and group, and beside it."""
+        now, was = (of.mean(column, at, row) for of in (self.now, self.was))
+        return Moved(now=now, was=was, label="mean")
 
 
 def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> Moved:
@@ -323,10 +381,6 @@ def _most_moved(grid: CategoricalGrid, x: Ints, y: Ints) -> Moved:
     return Moved(now=float(p[at]), was=float(q[at]), label=f"share of {names[at]}")
 
 
-def _finite(value: float) -> float | None:
-    return value if math.isfinite(value) else None
-
-
 def _columns(rule: config.Rule, model: config.Model, baseline: Baseline) -> tuple[str, ...]:
     have = baseline.plan.grids
     wanted = rule.columns or tuple(c for c in have if model.role(c) != "context")
@@ -334,3 +388,13 @@ def _columns(rule: config.Rule, model: config.Model, baseline: Baseline) -> tupl
     return tuple(
         c for c in wanted if c in have and not (ordered and not isinstance(have[c], NumericGrid))
     )
+
+
+def _dimensions(
+    rule: config.Rule, model: config.Model, baseline: Baseline
+) -> tuple[Dimension, ...]:
+    """Return what a rule looks along: versions only where it compares with one of them."""
+    version, have = model.log.version, baseline.plan.dimensions
+    if isinstance(rule.against, Version):
+        return tuple(d for d in have if version in d and (rule.cohorts or len(d) == 1))
+    return (EVERYBODY, *(d for d in have if len(d) == 1)) if rule.cohorts else (EVERYBODY,)

@@ -8,19 +8,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain, groupby
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import numpy as np
 from sqlalchemy import Engine
 
 from alerts.incident import Incident
 from monitor.calibration import Calibration
-from monitor.config import Config
+from monitor.config import Config, Model
+from monitor.config.against import WEEK, Against, Previous, Trailing, Version, Weeks
 from monitor.errors import ConfigError, StoreError
 from monitor.store import approvals, baselines, results
+from monitor.store.beside import Beside, of_version
 from monitor.store.queries import (
     ColumnSummary,
     ModelStatus,
@@ -42,6 +46,7 @@ from profiles.rolling import Sliding
 from profiles.windows import Window, floor, format_width
 
 MOST_NAMED = 10
+TOO_LITTLE = "too little to compare with yet"
 
 
 def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
@@ -276,7 +281,7 @@ def drift_records(
     cohort: tuple[tuple[str, str], ...] | None = None,
     width: timedelta | None = None,
     step: timedelta | None = None,
-    against: ReferenceKind | None = None,
+    against: ReferenceKind | Against | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield one record for each window, group and column, oldest first.
 
@@ -284,7 +289,8 @@ def drift_records(
     step, windows of the width end at every step and overlap; the first is the first full one.
 
     Windows are compared with what was in force at their end, as rules do; with `against`, all of
-    them with the training baseline, or with the approved reference that is in force now.
+    them with the training baseline, with the approved reference that is in force now, or with what
+    was stored before them or comes from another version.
 
     Raises
     ------
@@ -292,38 +298,44 @@ def drift_records(
         If nothing is stored for the model.
     ConfigError
         If a name is unknown, the width or the step is no multiple of the stored width, or a
-        reference is asked for and none is approved.
+        reference is asked for and none is approved, or versions and they are no cohort.
     """
     baseline_id = baselines.current(engine, name)
     extent = results.extent(engine, name)
     if baseline_id is None or extent is None:
         raise StoreError(f"nothing is stored for {name} yet; run: monitor backfill --model {name}")
     baseline = baselines.load(engine, baseline_id)
-    references = _References(engine, name, baseline_id, against)
     stored = config.models[name].window
     width = width or stored
-    for flag, given in (("--window", width), ("--step", step or width)):
-        if given % stored:
-            raise ConfigError(
-                f"{flag} {format_width(given)} is no multiple of the stored {format_width(stored)}"
-            )
-    if step is not None and width % step:
-        raise ConfigError(
-            f"--window {format_width(width)} is no multiple of --step {format_width(step)}"
-        )
+    _check_widths(stored, width, step or width)
     columns = _columns(baseline, column)
     dimensions = _dimensions(baseline, cohort)
+    _check_against(config.models[name], name, against, width)
+    if isinstance(against, Version):
+        dimensions = _of_versions(config.models[name], dimensions)
     only = None if cohort is None else tuple(dict(cohort)[name] for name in dimensions[0])
     first, last = floor(start or extent[0], stored), end or extent[1]
     if last <= first:
         raise ConfigError(f"--from {first} does not lie before --to {last}")
     span, keep = Window(start=first, end=last), frozenset(columns)
+    references: _References | _Past | _Versions
+    if isinstance(against, Version):
+        references = _Versions(config.models[name], baseline, against)
+    elif isinstance(against, Previous | Trailing | Weeks):
+        at = floor(first, width)
+        beside = Beside(
+            engine, name, baseline_id, baseline, dimensions=dimensions, columns=columns,
+            against=against, zone=ZoneInfo(config.timezone), width=stored,
+            first=Window(start=at, end=at + width), last=span,
+        )  # fmt: skip
+        references = _Past(beside, baseline, against)
+    else:
+        references = _References(engine, name, baseline_id, against, stored)
     read = results.together(engine, name, baseline_id, dimensions, span, columns=keep)
     found = False
     merged = _merged(read, step or width)
     for window, profiles in merged if step is None else _slid(merged, width, first):
-        reference, named = references.at(window.end - stored)
-        for profile in profiles:
+        for reference, named, profile in references.beside(window, profiles):
             for record in _records(
                 name, reference, window, profile, columns=columns, only=only, named=named
             ):
@@ -333,13 +345,22 @@ def drift_records(
         _refuse_unknown(baseline, dimensions[0], only)
 
 
+_Beside = Iterator[tuple[Baseline, dict[str, str], Profile]]  # what, its name, and for which
+
+
 class _References:
-    """What the windows of a model are compared with, and how a record names it."""
+    """References of their own that windows of a model are compared with."""
 
     def __init__(
-        self, engine: Engine, name: str, baseline_id: str, against: ReferenceKind | None
+        self,
+        engine: Engine,
+        name: str,
+        baseline_id: str,
+        against: ReferenceKind | None,
+        width: timedelta,
     ) -> None:
         self._engine, self._baseline_id, self._against = engine, baseline_id, against
+        self._width = width
         self._approved = () if against == "training" else approvals.of_model(engine, name)
         if against == "reference" and approvals.in_force(self._approved, baseline_id) is None:
             raise ConfigError(
@@ -347,14 +368,78 @@ class _References:
                 f"run: monitor baseline accept --model {name} --from T --to T"
             )
 
-    def at(self, start: datetime) -> tuple[Baseline, dict[str, str]]:
-        """Return what a stored window that starts then is compared with."""
-        at = None if self._against == "reference" else start
+    def beside(self, window: Window, profiles: Sequence[Profile]) -> _Beside:
+        """Yield what was in force when the last stored window of one began."""
+        at = None if self._against == "reference" else window.end - self._width
         found = approvals.in_force(self._approved, self._baseline_id, at)
         if found is None:
-            training = baselines.load(self._engine, self._baseline_id)
-            return training, {"kind": "training", "id": self._baseline_id}
-        return approvals.load(self._engine, found.id), {"kind": "reference", "id": found.id}
+            reference = baselines.load(self._engine, self._baseline_id)
+            named = {"kind": "training", "id": self._baseline_id}
+        else:
+            reference = approvals.load(self._engine, found.id)
+            named = {"kind": "reference", "id": found.id}
+        yield from ((reference, named, profile) for profile in profiles)
+
+
+class _Past:
+    """What was stored before each window."""
+
+    def __init__(self, beside: Beside, baseline: Baseline, against: Against) -> None:
+        self._beside, self._baseline = beside, baseline
+        self._named = {"kind": str(against).split()[0], "id": str(against)}
+
+    def beside(self, window: Window, profiles: Sequence[Profile]) -> _Beside:
+        reference = replace(self._baseline, profiles=tuple(self._beside.at(window)))
+        yield from ((reference, self._named, profile) for profile in profiles)
+
+
+class _Versions:
+    """The rows of one version in each window, for the others."""
+
+    def __init__(self, model: Model, baseline: Baseline, against: Version) -> None:
+        assert model.log.version is not None
+        self._column, self._version, self._baseline = model.log.version, against.name, baseline
+        self._named = {"kind": "version", "id": str(against)}
+
+    def beside(self, _: Window, profiles: Sequence[Profile]) -> _Beside:
+        for profile in profiles:
+            others, same = of_version(profile, self._column, self._version)
+            yield replace(self._baseline, profiles=(same,)), self._named, others
+
+
+def _check_widths(stored: timedelta, width: timedelta, step: timedelta) -> None:
+    for flag, given in (("--window", width), ("--step", step)):
+        if given % stored:
+            raise ConfigError(
+                f"{flag} {format_width(given)} is no multiple of the stored {format_width(stored)}"
+            )
+    if width % step:
+        raise ConfigError(
+            f"--window {format_width(width)} is no multiple of --step {format_width(step)}"
+        )
+
+
+def _check_against(
+    model: Model, name: str, against: ReferenceKind | Against | None, width: timedelta
+) -> None:
+    if isinstance(against, Weeks) and width > WEEK:
+        raise ConfigError(
+            f"--window {format_width(width)} is wider than the week before; take 7d at most, or "
+            "--against previous"
+        )
+    needed = model.lacks_version(name) if isinstance(against, Version) else None
+    if needed is not None:
+        raise ConfigError(f"--against {against}: {needed}")
+
+
+def _of_versions(model: Model, dimensions: tuple[Dimension, ...]) -> tuple[Dimension, ...]:
+    """Return the dimensions that versions are told apart in."""
+    found = tuple(of for of in dimensions if model.log.version in of)
+    if not found:
+        raise ConfigError(
+            f"--against a version compares versions; name one with --cohort {model.log.version}=…"
+        )
+    return found
 
 
 def _columns(baseline: Baseline, column: str | None) -> tuple[str, ...]:
@@ -440,7 +525,8 @@ def _records(
         if found is None:
             continue
         against = part.columns[column].counts
-        y = np.array([against[p] if p is not None else against[0] * 0 for p in places])
+        nothing = np.zeros(grid.bins, np.int64)
+        y = np.array([against[p] if p is not None else nothing for p in places])
         x = found.counts[keep]
         distances = compare(grid, x, y)
         short = ks_shortfall(grid, x, y) if isinstance(grid, NumericGrid) else None
@@ -470,16 +556,17 @@ def _records(
                     for statistic in STATISTICS
                 },
                 "ks_shortfall": _optional(short, row),
-                **_why(grid, x[row], y[row]),
+                **_why(grid, x[row], y[row], named["kind"]),
             }
 
 
-def _why(grid: Grid, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any]) -> dict[str, str]:
+def _why(grid: Grid, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], kind: str) -> dict[str, str]:
     """Say why the distances are null, where they are."""
     if not x[: grid.values].any():
         return {"reason": "no rows with a value in this window"}
     if not y[: grid.values].any():
-        return {"reason": "no rows with a value in the baseline"}
+        own = kind in ("training", "reference")
+        return {"reason": "no rows with a value in the baseline" if own else TOO_LITTLE}
     return {}
 
 

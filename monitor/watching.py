@@ -21,7 +21,7 @@ from profiles.baseline import Baseline
 from profiles.detection.attribution import Odd
 from profiles.detection.checks import Breach
 from profiles.detection.lanes import LANES, TITLES
-from profiles.detection.watch import Verdict, Watch
+from profiles.detection.watch import NEAR, Verdict, Watch
 from profiles.windows import Window
 
 log = structlog.get_logger()
@@ -235,14 +235,14 @@ def _readings(verdict: Verdict, clock: Clock) -> Readings:
             over=timedelta(hours=(verdict.odd[0].scale if rows else verdict.lane.scales[0]).hours),
         ),
         streams=tuple(found),
-        value=np.array([odd.height for odd in rows]),
+        value=np.array([odd.now for odd in rows]),
         n=np.array([_rows(odd) for odd in rows], np.int64),
         known=np.ones(len(rows), bool),
         moved={
-            at: _moved(odd) for at, odd in enumerate(rows) if odd.listed or odd.height > verdict.bar
+            at: _moved(odd) for at, odd in enumerate(rows) if odd.listed or odd.now > verdict.bar
         },
         complete=True,
-        listed=np.array([odd.listed for odd in rows], bool),
+        listed=np.array([odd.listed and odd.now >= NEAR * odd.height for odd in rows], bool),
     )
 
 

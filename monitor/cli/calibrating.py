@@ -107,7 +107,7 @@ def _rule(rule: RuleRate) -> str:
 def _page(page: Page) -> str:
     span = f"{page.first}" if page.first == page.last else f"{page.first} to {page.last}"
     told = [*map(_broken, page.broken[:3]), *map(_moved, page.moved[:3])]
-    early = "" if page.counts else " (before the promise began)"
+    early = "" if page.counts else " (before the promise began, or on a holiday)"
     return f"{span}: {'; '.join(told[:3])}{early}"
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from monitor.config import Config
+from monitor.config.against import Against, read_against
 from monitor.errors import ConfigError
 from profiles.errors import InvalidWindow
 from profiles.windows import parse_width
@@ -92,3 +93,20 @@ def cohort(text: str | None) -> tuple[tuple[str, str], ...] | None:
     if any(len(part) != 2 or not part[0] for part in parts):
         raise ConfigError(f"--cohort {text!r} is no cohort; write it like origin=JFK")
     return tuple((name.strip(), value) for name, value in parts)
+
+
+def compared(text: str | None) -> Against | Literal["training", "reference"] | None:
+    """Read what to compare with: ``training``, ``reference``, or the words of a rule.
+
+    Raises
+    ------
+    ConfigError
+        If it is none of them.
+    """
+    own: dict[str | None, Literal["training", "reference"] | None] = {
+        None: None, "training": "training", "baseline": "training", "reference": "reference"
+    }  # fmt: skip
+    try:
+        return own[text] if text in own else read_against(text)
+    except ValueError as error:
+        raise ConfigError(f"--against {text!r}: {error}, or training, reference") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -18,6 +18,7 @@ from monitor.cli.options import (
     ModelName,
     To,
     cohort,
+    compared,
     moment,
     one_model,
     width,
@@ -82,10 +83,11 @@ def drift(
         str | None, typer.Option(help="A window of that width ends at every step, as every 1h.")
     ] = None,
     against: Annotated[
-        Literal["reference", "training"] | None,
+        str | None,
         typer.Option(
-            help="Compare all windows with the approved reference, or with the training baseline; "
-            "default: with what was in force at each, as rules do."
+            help="Compare all windows with the approved reference (reference), the training "
+            "baseline (training), or as a rule may: previous, 'trailing 28d', 'weeks 8', "
+            "'version v1'; default: with what was in force at each, as rules do."
         ),
     ] = None,
     as_json: Json = False,
@@ -107,7 +109,7 @@ def drift(
         cohort=cohort(group),
         width=width(window, "--window"),
         step=width(step, "--step"),
-        against=against,
+        against=compared(against),
     )
     if as_json:
         for record in records:

@@ -16,16 +16,18 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainSerializer,
     SecretStr,
     ValidationInfo,
     field_validator,
     model_validator,
 )
 
+from monitor.config.against import WEEK, Against, Version, Weeks, read_against
 from monitor.config.calendar import holiday
 from monitor.config.names import nearest
 from profiles.errors import InvalidWindow
-from profiles.windows import parse_width
+from profiles.windows import format_width, parse_width
 
 
 def _width(value: object) -> object:
@@ -92,6 +94,15 @@ def _as_list(of: str) -> Callable[[object], object]:
         raise ValueError(f"it should be a list of {of}, in [ ] or a line each after a -")
 
     return check
+
+
+def _calendar(value: object) -> object:
+    """Read one country or day, or a list of them."""
+    return value if isinstance(value, list | tuple) else [value]
+
+
+def _written(against: Against | None) -> str | None:
+    return None if against is None else str(against)
 
 
 _WEEKS_OF_MONTH = 365.25 / 12 / 7
@@ -197,9 +208,7 @@ class Model(Strict):
     window: Width = timedelta(hours=1)
     lateness: Wait = timedelta(0)
     noun: Name = "rows"
-    holidays: Annotated[
-        tuple[Holiday, ...], BeforeValidator(_as_list("countries and days"))
-    ] = ()  # days that page nobody by the budget, and teach it nothing
+    calendar: Annotated[tuple[Holiday, ...], BeforeValidator(_calendar)] = ()  # days like no other
 
     @field_validator("source")
     @classmethod
@@ -259,10 +268,20 @@ class Model(Strict):
         ignored = {name for name, column in self.columns.items() if column.kind == "ignore"}
         return frozenset(ignored - used)
 
+    def lacks_version(self, name: str) -> str | None:
+        """Say why the model's rows cannot be compared by version, None where they can."""
+        version = self.log.version
+        if version is not None and (version,) in self.cohorts:
+            return None
+        add = version or "its column as log.version, and"
+        return f"the version of {name} is no cohort; add {add} to models.{name}.cohorts"
+
     def role(self, column: str) -> Literal["prediction", "feature", "context"]:
         """Return what a column is to the model; a derived one is what its own column is."""
         if self.prediction is not None and column == self.prediction.score:
             return "prediction"
+        if column == self.log.version:
+            return "context"  # that a new version comes is expected
         for name in (column, column.rpartition(".")[0]):
             if name in self.columns:
                 return self.columns[name].role
@@ -279,6 +298,9 @@ class Rule(Strict):
     ] = "js"  # fmt: skip
     threshold: float = Field(gt=0, allow_inf_nan=False)
     over: Width | None = None  # width of the merged window that is judged; default: the model's
+    against: Annotated[Against | None, BeforeValidator(read_against), PlainSerializer(_written)] = (
+        None  # None: the baseline
+    )
     windows: int = Field(default=3, ge=1)
     min_rows: int = Field(default=200, ge=1)
     columns: Annotated[tuple[str, ...], BeforeValidator(_as_list("columns"))] | None = (
@@ -286,6 +308,17 @@ class Rule(Strict):
     )
     cohorts: bool = False  # also judge every single-column cohort
     models: Annotated[tuple[str, ...], BeforeValidator(_as_list("models"))] | None = None
+
+    @field_validator("against")
+    @classmethod
+    def _apart_from_itself(cls, against: Against | None, info: ValidationInfo) -> Against | None:
+        over = info.data.get("over")
+        if isinstance(against, Weeks) and over is not None and over > WEEK:
+            raise ValueError(
+                f"over is {format_width(over)}, so the same hours of the week before would be "
+                "among those that are judged; make over 7d at most, or write previous"
+            )
+        return against
 
 
 class Webhook(Strict):
@@ -364,6 +397,19 @@ class Config(Strict):
     alerts: Alerts = Alerts()
     web: Web = Web()
     daemon: Daemon = Daemon()
+
+    @field_validator("alerts")
+    @classmethod
+    def _versions_are_cohorts(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
+        models: dict[str, Model] = info.data.get("models", {})  # none where they are wrong
+        for rule in alerts.rules:
+            if not isinstance(rule.against, Version):
+                continue
+            for name in rule.models or models:
+                needed = models[name].lacks_version(name) if name in models else None
+                if needed is not None:
+                    raise ValueError(f"rule {rule.name!r} compares with {rule.against}; {needed}")
+        return alerts
 
     @field_validator("timezone")
     @classmethod

@@ -41,7 +41,7 @@ models:
       weather.precip: {role: context}
       weather.pressure: {role: context}
       weather.visib: {role: context}
-    holidays: [US]  # days like no other: they page nobody, and teach nothing of ordinary days
+    calendar: US  # holidays, which page nobody and teach nothing of ordinary days
     noun: flights
     window: 1h
     lateness: 2h  # how long after its end a window waits for late rows

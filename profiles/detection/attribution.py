@@ -62,7 +62,10 @@ class Odd:
     Attributes
     ----------
     height : float
-        Over the third largest of its cell in the units it is judged with.
+        At its highest in the unit, over the third largest of its cell in the units it is judged
+        with.
+    today, now : float
+        The same at its highest of the running day, and at its last look.
     effect, low, high : float
         Cohen's w without what noise and the stream's own wander add, and its 95 % interval.
     rows : int
@@ -77,6 +80,8 @@ class Odd:
     stream: Stream
     scale: Scale
     height: float
+    today: float
+    now: float
     effect: float
     low: float
     high: float

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Literal
 
 import numpy as np
@@ -20,7 +21,9 @@ from profiles.grids import Grid, NumericGrid
 from profiles.profile import EVERYBODY, Dimension, Group, Profile
 
 Ints = npt.NDArray[np.int64]
-Check = Literal["unknown value", "vanished", "silence", "all missing", "repeated"]
+Check = Literal[
+    "unknown value", "vanished", "silence", "few rows", "all missing", "first missing", "repeated"
+]
 
 MEMORY = 182  # days after which what happened once may be told again
 LEARNING = 28  # days in which a column shows whether new values are usual
@@ -30,8 +33,14 @@ _MIN_ROWS = 20  # of an hour in which every value is missing; of a day that a co
 _ALWAYS = 10  # rows that every such hour of the weeks before had
 _SETTLING = 7  # days in which a log shows how many rows it repeats
 _REPEATED = 0.01  # share of repeated rows that is never told
-_OFTEN = 3  # days with repeats after which they are usual
+_OFTEN = 3  # times in half a year after which what is wrong with the rows themselves is usual
+_OF_ROWS = ("vanished", "silence", "few rows")
 _FULL = 0.05  # share of missing values under which a column is never without any
+_FEW = 0.65  # of the least that ever came in the same hours
+_FEW_HOURS = 3
+_FEW_LEAST = 30  # rows that always came in them
+_SURE = 5.0  # standard deviations of rows that come one by one
+_FIRST = (3, 0.005)  # rows of a day without a value, and their share, where none ever was
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,11 +70,11 @@ class Breach:
     @property
     def label(self) -> str:
         """What the two numbers are."""
-        if self.check in ("vanished", "silence"):
+        if self.check in ("vanished", "silence", "few rows"):
             return "number of"
         if self.check == "unknown value":
             return f"share of {self.group[0]}"
-        return "share of missing" if self.check == "all missing" else "share of repeated"
+        return "share of repeated" if self.check == "repeated" else "share of missing"
 
     @property
     def key(self) -> tuple[Check, str, Dimension, Group]:
@@ -76,9 +85,19 @@ class Breach:
 
 @dataclass(frozen=True, kw_only=True)
 class _Spell:
-    """Days in a row on which a check was broken; `usual` where it had been not long before."""
+    """Days in a row on which a check was broken.
+
+    Attributes
+    ----------
+    last : int
+    before : tuple of int
+        The last days of earlier spells that are remembered.
+    usual : bool
+        Whether there were so many before that it is told no more.
+    """
 
     last: int
+    before: tuple[int, ...] = ()
     usual: bool
 
 
@@ -118,15 +137,21 @@ class Checks:
         self._most_repeated: deque[float] = deque(maxlen=MEMORY)
         self._clear()
 
-    def add(self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0) -> None:
+    def add(
+        self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0,
+        off: bool = False,
+    ) -> None:  # fmt: skip
         """Count a window that begins in a step of the running day.
 
         Parameters
         ----------
         read, repeated : int
             Rows that were read, and those among them whose identifier had come before.
+        off : bool
+            Whether the day is a holiday, on which fewer rows are no fault.
         """
         self._seen[step] += 1
+        self._off = off
         self._read[step] += (read, repeated)
         for part in parts:
             for group, rows in zip(part.groups, part.rows.tolist(), strict=True):
@@ -144,9 +169,7 @@ class Checks:
 
     def broken(self, step: int) -> list[Breach]:
         """Return what is broken for the first time in half a year, as the day stands at a step."""
-        found = [*self._unknown(step), *self._gone(step), *self._empty(step)]
-        found += self._all_missing(step)
-        fresh = [breach for breach in found if not self._spell(breach).usual]
+        fresh = [breach for breach in self._found(step) if not self._spell(breach).usual]
         return [*fresh, *self._repeats(step)]
 
     def out(self) -> tuple[list[int], dict[str, list[int]]]:
@@ -154,9 +177,13 @@ class Checks:
 
         They are those in which a check broke for the first time, so that a fault is not learnt.
         """
-        silent = list(self._silent())
+        silent = [] if self._off else list(self._silent())
         if silent and self._spell(self._silence(silent[-1])).usual:
             silent = []
+        for step in range(0 if self._off else self.steps):
+            few = self._few(step)
+            if few is not None and not self._spell(few).usual:
+                silent += [each for each in self._last_hours(step) if each not in silent]
         columns = {}
         for at, steps in self._without_values().items():
             if not self._spell(self._missing_at(at, steps[-1])).usual:
@@ -169,22 +196,24 @@ class Checks:
 
     def close(self) -> None:
         """End the running day."""
-        last = self.steps - 1
-        found = [*self._unknown(last), *self._gone(last), *self._empty(last)]
-        for breach in [*found, *self._all_missing(last)]:
+        out, _ = self.out()
+        for breach in list(self._found(self.steps - 1)):
             self._spells[breach.key] = self._spell(breach)
         for of in self._new:
             self._met.setdefault(of, self.day)
-        self._past.append((self._rows, self._seen))
+        seen = np.zeros_like(self._seen) if self._off else self._seen
+        seen[out] = 0  # hours that are no measure for others
+        self._past.append((self._rows, seen))
         self._most_repeated.append(max(self._repeated_shares(), default=0.0))
         self.day += 1
         self._clear()
 
     def _clear(self) -> None:
-        self._seen = np.zeros(self.steps, np.int64)
-        self._rows = np.zeros((len(self._groups), self.steps), np.int64)
-        self._read = np.zeros((self.steps, 2), np.int64)
-        self._missing = np.zeros((len(self._columns), self.steps), np.int64)
+        self._off = False
+        self._seen: Ints = np.zeros(self.steps, np.int64)
+        self._rows: Ints = np.zeros((len(self._groups), self.steps), np.int64)
+        self._read: Ints = np.zeros((self.steps, 2), np.int64)
+        self._missing: Ints = np.zeros((len(self._columns), self.steps), np.int64)
         self._new: dict[tuple[Dimension, Group], Ints] = {}
 
     def _spell(self, breach: Breach) -> _Spell:
@@ -194,9 +223,27 @@ class Checks:
             learning = self.day - self._first < LEARNING
             open_to_new = breach.check == "unknown value" and breach.dimension not in self._closed
             return _Spell(last=self.day, usual=learning and open_to_new)
-        going_on = self.day - before.last <= 1
-        usual = before.usual if going_on else self.day - before.last <= MEMORY
-        return _Spell(last=self.day, usual=usual)
+        if self.day - before.last <= 1:
+            return replace(before, last=self.day)
+        earlier = tuple(day for day in (*before.before, before.last) if self.day - day <= MEMORY)
+        usual = len(earlier) >= (_OFTEN if breach.check in _OF_ROWS else 1)
+        return _Spell(last=self.day, before=earlier, usual=usual)
+
+    def _found(self, step: int) -> Iterator[Breach]:
+        """Yield what is broken, usual or not, as the day stands at a step."""
+        yield from self._unknown(step)
+        if not self._off:
+            yield from self._too_few(step)
+        without = list(self._all_missing(step))
+        yield from without
+        told = {of.column for of in without}
+        yield from (of for of in self._first_missing(step) if of.column not in told)
+
+    def _too_few(self, step: int) -> Iterator[Breach]:
+        yield from self._gone(step)
+        silence = list(self._empty(step))
+        few = (found for at in range(step, -1, -1) if (found := self._few(at)) is not None)
+        yield from silence or islice(few, 1)
 
     def _unknown(self, step: int) -> Iterator[Breach]:
         whole = max(1, int(self._rows[0, : step + 1].sum()))
@@ -255,6 +302,41 @@ class Checks:
     def _silence(self, step: int) -> Breach:
         usual = float(np.median([r[0, step] for r, seen in self._same_weekdays() if seen[step]]))
         return Breach(check="silence", column="rows", rows=round(usual), now=0.0, was=usual)
+
+    def _last_hours(self, step: int) -> range:
+        """Return the steps of the last three hours, of this day."""
+        many = max(1, _FEW_HOURS * self.steps // 24)
+        return range(max(0, step + 1 - many), step + 1)
+
+    def _few(self, step: int) -> Breach | None:
+        """Return that far fewer rows came in the last hours than in any week before."""
+        hours = list(self._last_hours(step))
+        if len(hours) < max(1, _FEW_HOURS * self.steps // 24):
+            return None
+        came = int(self._rows[0, hours].sum())
+        if (self._seen[hours] < self._windows).any():
+            return None
+        before = [
+            int(rows[0, hours].sum()) for rows, seen in self._same_weekdays() if seen[hours].all()
+        ]
+        if len(before) < _WEEKS[0] or min(before) < _FEW_LEAST:
+            return None
+        least = min(before)
+        if came >= _FEW * least or 2 * (np.sqrt(least) - np.sqrt(came)) < _SURE:
+            return None
+        usual = float(np.median(before))
+        return Breach(check="few rows", column="rows", rows=came, now=float(came), was=usual)
+
+    def _first_missing(self, step: int) -> Iterator[Breach]:
+        """Yield the columns that lack values today and never did."""
+        rows = max(1, int(self._rows[0, : step + 1].sum()))
+        missing = self._missing[:, : step + 1].sum(axis=1)
+        broken = (missing >= _FIRST[0]) & (missing >= _FIRST[1] * rows) & (self._was_missing == 0)
+        for at in np.flatnonzero(broken).tolist():
+            yield Breach(
+                check="first missing", column=self._columns[at], rows=int(missing[at]),
+                now=int(missing[at]) / rows, was=0.0,
+            )  # fmt: skip
 
     def _all_missing(self, step: int) -> Iterator[Breach]:
         for at, steps in self._without_values().items():

@@ -6,7 +6,7 @@ A watch is a function of the counts that it was given, in whatever order those o
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 import numpy as np
@@ -55,17 +55,17 @@ class Verdict:
 
     @property
     def over(self) -> tuple[Odd, ...]:
-        """The streams over the bar."""
-        return tuple(odd for odd in self.odd if odd.height > self.bar)
+        """The streams over the bar today."""
+        return tuple(odd for odd in self.odd if odd.today > self.bar)
 
     @property
     def moved(self) -> tuple[Odd, ...]:
-        """The streams over the bar, and those that have moved with them."""
-        return tuple(odd for odd in self.odd if odd.height > self.bar or odd.listed)
+        """The streams over the bar today, and those that have moved with them."""
+        return tuple(odd for odd in self.odd if odd.today > self.bar or odd.listed)
 
     @property
     def alerts(self) -> bool:
-        return bool(self.odd) and self.odd[0].height > self.bar
+        return any(odd.today > self.bar for odd in self.odd)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +80,30 @@ class _Best:
     """
 
     height: float
+    today: float
+    now: float
     listed: bool
     cell: Cell
     back: int
     stream: int
     look: int
+
+    def beside(self, other: _Best) -> _Best:
+        """Return the odder of two kinds or scales of one stream, as high as both are now."""
+        odder = self if self.height >= other.height else other
+        return replace(
+            odder, today=max(self.today, other.today), now=max(self.now, other.now),
+            listed=self.listed or other.listed,
+        )  # fmt: skip
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Limits:
+    """Heights from which streams of a cell are shown, listed, and alert."""
+
+    least: float
+    listed: float
+    bar: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -190,7 +209,7 @@ class Watch:
     def check(self, step: int, parts: Sequence[Profile], *, read: int, repeated: int) -> None:
         """Take a window for what is checked only: its day is like no other."""
         if self._checks is not None:
-            self._checks.add(step, parts, read=read, repeated=repeated)
+            self._checks.add(step, parts, read=read, repeated=repeated, off=True)
 
     def broken(self, step: int) -> list[Breach]:
         """Return the checks that are broken, as the running day stands after a step."""
@@ -234,15 +253,15 @@ class Watch:
         least = np.minimum(listed, min(NEAR * bar, highest))
         best: dict[tuple[str, Dimension, int], _Best] = {}
         for i in np.flatnonzero(placed.heights >= least).tolist():
-            cell, limits = self._cells[cells[i]], (float(least[i]), float(listed[i]))
-            for of in self._streams(cell, lane, step, float(placed.unit[i]), *limits):
+            limits = _Limits(least=float(least[i]), listed=float(listed[i]), bar=bar)
+            cell = self._cells[cells[i]]
+            for of in self._streams(cell, lane, step, float(placed.unit[i]), limits):
                 key = (cell.column, cell.dimension, of.stream)
-                if key not in best or best[key].height < of.height:
-                    best[key] = of
+                best[key] = of if key not in best else best[key].beside(of)
         order = sorted(best.values(), key=lambda of: -of.height)[:MOST_LISTED]
         return Verdict(
             lane=lane, bar=bar, heights=placed.heights,
-            odd=tuple(self._odd(of, told=of.listed or of.height > bar) for of in order),
+            odd=tuple(self._odd(of, told=of.listed or of.today > bar) for of in order),
         )  # fmt: skip
 
     def _beside_training(self, training: Training, step: int) -> list[Verdict]:
@@ -267,7 +286,9 @@ class Watch:
                         stream=Stream(
                             column=of.column, kind=of.kind, dimension=dimension, group=group
                         ),
-                        scale=lane.scales[0], height=float(of.heights[at]), rows=int(of.rows[at]),
+                        scale=lane.scales[0], rows=int(of.rows[at]),
+                        height=float(of.heights[at]), today=float(of.heights[at]),
+                        now=float(of.heights[at]),
                         effect=float(of.effects[at]), low=float(of.low[at]),
                         high=float(of.high[at]),
                         change=change_of(
@@ -399,24 +420,32 @@ class Watch:
         return self._beside[lane]
 
     def _streams(
-        self, cell: Cell, lane: Lane, step: int, unit: float, least: float, listed: float
+        self, cell: Cell, lane: Lane, step: int, unit: float, limits: _Limits
     ) -> Iterator[_Best]:
         """Yield the streams of a cell that are so high in the running unit, at their oddest."""
+        looks: list[tuple[int, int]] = []  # days back, look of the day
+        scores: list[Floats] = []
         for back in range(self.day % lane.days, -1, -1):
-            of_day, last = (self._today().seen, step) if not back else (
-                self._week[-back], self.steps - 1
-            )  # fmt: skip
+            of_day, last = (
+                (self._week[-back], self.steps - 1) if back else (self._today().seen, step)
+            )
             seen = of_day[cell.block][cell.scale]
-            scores = seen.scores[(slice((last + 1) // seen.looks.stride), *cell.at)]
-            if not len(scores):
-                continue
-            highest = scores.max(axis=0).astype(np.float64) / unit
-            for stream in np.flatnonzero(highest >= least).tolist():
-                height = float(highest[stream])
-                yield _Best(
-                    height=max(0.0, height), listed=height >= listed, cell=cell, back=back,
-                    stream=stream, look=int(scores[:, stream].argmax()),
-                )  # fmt: skip
+            many = (last + 1) // seen.looks.stride
+            scores.append(seen.scores[(slice(many), *cell.at)])
+            looks += [(back, look) for look in range(many)]
+        if not looks:
+            return
+        every = np.concatenate(scores).astype(np.float64) / unit
+        for stream in np.flatnonzero(every.max(axis=0) >= limits.least).tolist():
+            series = every[:, stream]
+            at, present = int(series.argmax()), _present(series, limits.bar)
+            today = present[len(looks) - len(scores[-1]) :]
+            height = float(series[at])
+            yield _Best(
+                height=max(0.0, height), listed=height >= limits.listed, cell=cell, stream=stream,
+                today=float(today.max(initial=0.0)), now=max(0.0, float(present[-1])),
+                back=looks[at][0], look=looks[at][1],
+            )  # fmt: skip
 
     def _odd(self, of: _Best, *, told: bool) -> Odd:
         """Tell how far a stream was moved, and where it is told, in what."""
@@ -428,8 +457,8 @@ class Watch:
         today = told and not of.back
         return Odd(
             stream=_stream(cell, self._groups[cell.dimension][of.stream]), scale=cell.scale,
-            height=of.height, listed=of.listed, effect=effect, low=low, high=high,
-            rows=int(seen.looks.rows[at]),
+            height=of.height, today=of.today, now=of.now, listed=of.listed,
+            effect=effect, low=low, high=high, rows=int(seen.looks.rows[at]),
             change=self._change(of) if today else None, mix=self._mix(of) if today else None,
         )  # fmt: skip
 
@@ -469,6 +498,22 @@ class Watch:
         column = cell.at[2]
         looks = found.behind[key][:, :, look, part, column][:, block.places[:, column] != EMPTY]
         return np.moveaxis(looks, 1, 2).astype(np.float64)
+
+
+def _present(series: Doubles, bar: float) -> Doubles:
+    """Return how high a stream stands at each look of a unit [K].
+
+    What has been over the bar and fallen well under it alerts again only where it is higher than
+    ever: a unit that is odd once is not told of twice.
+    """
+    over = series > bar
+    if not over.any():
+        return series
+    first = int(over.argmax())
+    fallen = np.zeros(len(series), bool)
+    fallen[first:] = np.logical_or.accumulate(series[first:] < NEAR * bar)
+    record = series >= np.maximum.accumulate(series)
+    return np.where(fallen & ~record, np.minimum(series, NEAR * bar), series)
 
 
 def _stream(cell: Cell, group: Group) -> Stream:

@@ -253,7 +253,7 @@ def test_every_lane_has_a_peak_in_every_window_that_it_judged(decided: sa.Engine
 def test_a_holiday_opens_nothing_and_is_not_learnt_from(tmp_path: Path, baseline: Baseline) -> None:
     config = config_of(
         f"sqlite:///{tmp_path / 'store.db'}",
-        models={MODEL: {"holidays": [BAD.isoformat()]}},
+        models={MODEL: {"calendar": BAD.isoformat()}},
     )
     engine = open_store(config.store)
     fill(engine, log(), baseline)

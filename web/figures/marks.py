@@ -126,8 +126,12 @@ def moved(value: float, threshold: float, top: float, *, label: str = "") -> Ele
         "rx": 2,
     }
     rule = {"class": "m-alarm-line", "x1": at(threshold), "x2": at(value), "y1": 10, "y2": 10}
-    point = {"class": "m-alarm", "cx": at(value), "cy": 10, "r": 4}
-    shapes: list[Element] = [["rect", grey, []], ["line", rule, []], ["circle", point, []]]
+    over = value > threshold
+    point = {"class": "m-alarm" if over else "m-quiet", "cx": at(value), "cy": 10, "r": 4}
+    shapes: list[Element] = [["rect", grey, []]]
+    if over:
+        shapes.append(["line", rule, []])
+    shapes.append(["circle", point, []])
     return ["svg", {"width": "100%", "height": "20", "role": "img", "aria-label": label}, shapes]
 
 

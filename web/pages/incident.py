@@ -8,6 +8,8 @@ from typing import Any
 from dash import Dash, Input, Output, dcc, html, no_update
 
 from alerts.message import (
+    CHECK,
+    FAIR,
     NOTHING,
     NUMBERS,
     capital,
@@ -147,7 +149,8 @@ def _around(view: IncidentView) -> Query:
 
 def _moved(view: IncidentView) -> html.Section:
     shown = view.streams[:STREAMS_SHOWN]
-    top = max((s.value / s.threshold for s in shown), default=1) * 1.05
+    far = [s.ratio for s in shown if s.statistic != CHECK]
+    top = max([1.0, *far]) * 1.05
     rows = [_stream(s, view, top) for s in shown]
     more = len(view.streams) - len(shown)
     legend = html.Div(
@@ -168,13 +171,11 @@ def _moved(view: IncidentView) -> html.Section:
 
 
 def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
-    ratio = stream.value / stream.threshold
-    of_rows = stream.statistic == "oddness" and stream.column == "rows"
+    of_rows = stream.column == "rows" and stream.statistic in FAIR
     page = model_path(view.row.model) if of_rows else feature_path(view.row.model, stream.column)
     href = page + write_query(_around(view), cohort=stream.cohort, statistic=stream.statistic)
-    whose = cohort(stream.cohort) if stream.cohort else ""
-    value, limit = number(stream.value), number(stream.threshold)
-    what = f"{statistic(stream.statistic)} {value}, threshold {limit}"
+    whose = cohort(stream.cohort) if stream.cohort else "everybody"
+    seen_by = stream.rule if stream.statistic in FAIR else stream.statistic
     told = change(stream)
     unit = "" if stream.label in NUMBERS else f"{name(stream.label)} "
     return html.Div(
@@ -182,18 +183,13 @@ def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
             html.Div(
                 [
                     ui.link(name(stream.column), href, title=stream.column),
-                    html.Small(
-                        f"{whose or 'everybody'} · {stream.statistic}", title=f"rule {stream.rule}"
-                    ),
+                    html.Small(f"{whose} · {name(seen_by)}", title=f"rule {stream.rule}"),
                 ],
                 className="moved-name",
             ),
-            ui.picture(
-                marks.moved(ratio, 1, top, label=f"{ratio:.2g} times its threshold: {what}")
-            ),
+            *_far(stream, top),
             html.Div(
                 [
-                    html.Strong(f"{number(ratio, digits=2 if ratio >= 1.1 else 3)}×", title=what),
                     html.Span(f"{unit}{told[0]} → {told[1]}" if told else NOTHING),
                     html.Small(f"n {stream.n:,}"),
                     _sized(stream),
@@ -204,6 +200,19 @@ def _stream(stream: IncidentStream, view: IncidentView, top: float) -> html.Div:
         className="moved-row",
         role="listitem",
     )
+
+
+def _far(stream: IncidentStream, top: float) -> tuple[Any, Any]:
+    """Draw how far a stream is; what never happened before has no distance."""
+    if stream.statistic == CHECK:
+        return html.Span("new", className="moved-ratio"), html.Small(
+            "it never happened before", className="quiet"
+        )
+    value, limit = number(stream.value), number(stream.threshold)
+    what = f"{statistic(stream.statistic)} {value}, threshold {limit}"
+    label = f"{stream.ratio:.2g} times its threshold: {what}"
+    ratio = html.Strong(f"{number(stream.ratio, digits=2)}×", title=what, className="moved-ratio")
+    return ratio, ui.picture(marks.moved(stream.ratio, 1, top, label=label))
 
 
 def _sized(stream: IncidentStream) -> html.Small | None:

@@ -24,6 +24,7 @@ from alerts.message import (
     place,
     plain,
     promise_sentence,
+    short,
 )
 from monitor.store.queries.views import IncidentRow, Overview, OverviewRow, Promise, Stream
 from web import components as ui
@@ -193,7 +194,7 @@ def _worst(stream: Stream | None) -> Any:
                         title=stream.column,
                     ),
                     html.Small(
-                        f"{stream.statistic} {number(stream.value)}{whose}",
+                        f"{short(stream.statistic)} {number(stream.value)}{whose}",
                         title=f"rule {stream.rule}",
                     ),
                 ]

@@ -349,6 +349,100 @@ def test_repr_never_shows_a_password(read: Load) -> None:
     assert CANARY not in str(config.model_dump())
 
 
+RULE = "alerts: {rules: [{name: r, threshold: 1, over: 1d, against: AGAINST}]}\n"
+VERSIONED = (
+    SMALL.replace("time: event_time", "time: event_time, version: model_version")
+    + "    cohorts: [origin, model_version]\n"
+)
+
+
+@pytest.mark.parametrize(
+    "against", ["previous", "trailing 10d", "weeks 8", "version v1", "version 1.0 (b)"]
+)
+def test_a_rule_says_what_it_compares_with(against: str, read: Load) -> None:
+    config = read(VERSIONED + RULE.replace("AGAINST", against))
+    (rule,) = config.alerts.rules
+    assert str(rule.against) == config.model_dump()["alerts"]["rules"][0]["against"] == against
+
+
+def test_a_rule_compares_with_the_baseline_if_it_says_nothing_else(read: Load) -> None:
+    for text in (RULE.replace("AGAINST", "baseline"), RULE.replace(", against: AGAINST", "")):
+        (rule,) = read(SMALL + text).alerts.rules
+        assert rule.against is None
+
+
+@pytest.mark.parametrize(
+    ("against", "told"),
+    [
+        (
+            "previuos",
+            (
+                "'previuos': it should be one of baseline, previous, trailing 28d, weeks 8, "
+                "version v1; did you mean 'previous'?"
+            ),
+        ),
+        (
+            "week 8",
+            (
+                "'week 8': it should be one of baseline, previous, trailing 28d, weeks 8, "
+                "version v1; did you mean 'weeks 8'?"
+            ),
+        ),
+        ("8", "8: it should be one of baseline, previous, trailing 28d, weeks 8, version v1"),
+        (
+            "trailing",
+            "'trailing': after 'trailing' comes a width of time; write it like trailing 28d",
+        ),
+        (
+            "trailing 4 parsecs",
+            (
+                "'trailing 4 parsecs': after 'trailing' comes a width of time; "
+                "write it like trailing 28d"
+            ),
+        ),
+        ("weeks none", "'weeks none': after 'weeks' comes their number; write it like weeks 8"),
+        ("weeks 0", "'weeks 0': after 'weeks' comes their number; write it like weeks 8"),
+        ("weeks 10000000", "'weeks 10000000': that is more than ten years back"),
+        ("trailing 9999d", "'trailing 9999d': that is more than ten years back"),
+        ("version", "'version': after 'version' comes its name; write it like version v1"),
+        ("previous 1d", "'previous 1d': nothing follows 'previous'; write it like previous"),
+    ],
+)
+def test_a_slip_in_what_a_rule_compares_with_is_one_line(
+    against: str, told: str, problems: Problems
+) -> None:
+    (line,) = problems(SMALL + RULE.replace("AGAINST", against))
+    assert line == f"monitor.yaml:7: alerts.rules[0].against: {told}"
+
+
+def test_weeks_do_not_hold_the_span_that_is_judged(read: Load, problems: Problems) -> None:
+    week = RULE.replace("AGAINST", "weeks 8").replace("1d", "7d")
+    assert read(SMALL + week).alerts.rules[0].over == timedelta(days=7)
+    (line,) = problems(SMALL + week.replace("7d", "8d"))
+    assert line == (
+        "monitor.yaml:7: alerts.rules[0].against: 'weeks 8': over is 8d, so the same hours of the "
+        "week before would be among those that are judged; make over 7d at most, or write previous"
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "add"),
+    [
+        (SMALL, "its column as log.version, and to models.flight-delay.cohorts"),
+        (
+            VERSIONED.replace("[origin, model_version]", "[[origin, model_version]]"),
+            "model_version to models.flight-delay.cohorts",
+        ),
+    ],
+)
+def test_a_version_to_compare_with_is_a_cohort(text: str, add: str, problems: Problems) -> None:
+    (line,) = problems(text + RULE.replace("AGAINST", "version v1"))
+    assert line.endswith(
+        "alerts: rule 'r' compares with version v1; the version of flight-delay is no cohort; "
+        f"add {add}"
+    )
+
+
 def test_lateness_may_be_nothing_and_a_window_may_not(read: Load, problems: Problems) -> None:
     assert read(SMALL + "    lateness: 0\n").models["flight-delay"].lateness == timedelta(0)
     (line,) = problems(SMALL + "    window: 0\n")
@@ -369,8 +463,8 @@ def test_the_dashboard_has_an_address(web: Web, address: str) -> None:
 
 
 def test_holidays_are_those_of_countries_and_days_that_one_names(read: Load) -> None:
-    model = read(SMALL + "    holidays: [US, DE-BY, 2026-12-24]\n").models["flight-delay"]
-    calendar = Calendar(model.holidays)
+    model = read(SMALL + "    calendar: [US, DE-BY, 2026-12-24]\n").models["flight-delay"]
+    calendar = Calendar(model.calendar)
     of_us, of_bavaria, named, ordinary = (
         date(2026, 11, 26), date(2026, 1, 6), date(2026, 12, 24), date(2026, 11, 24)
     )  # fmt: skip
@@ -379,10 +473,14 @@ def test_holidays_are_those_of_countries_and_days_that_one_names(read: Load) -> 
     ]  # fmt: skip
 
 
+def test_a_calendar_may_be_one_country(read: Load) -> None:
+    assert read(SMALL + "    calendar: US\n").models["flight-delay"].calendar == ("US",)
+
+
 @pytest.mark.parametrize("entry", ["XX", "US-QQ", "24.12.2026", "3", "[2026]"])
 def test_a_holiday_that_is_neither_a_country_nor_a_day_is_refused(
     problems: Problems, entry: str
 ) -> None:
-    (line,) = problems(SMALL + f"    holidays: [{entry}]\n")
-    assert line.startswith("monitor.yaml:7: models.flight-delay.holidays[0]: ")
+    (line,) = problems(SMALL + f"    calendar: [{entry}]\n")
+    assert line.startswith("monitor.yaml:7: models.flight-delay.calendar[0]: ")
     assert line.endswith("write a country such as US or US-NY, or a day such as 2026-12-24")

@@ -92,8 +92,8 @@ def test_a_column_without_any_value_is_told_in_its_first_hour(log: Log) -> None:
     assert (breach.was, breach.now, breach.label) == (0.0, 1.0, "share of missing")
 
 
-def test_a_few_rows_without_a_value_are_no_fact(log: Log) -> None:
-    assert log.hour(0, batch(rows=15, missing=True)) == []
+def test_a_few_rows_without_a_value_are_not_all_missing(log: Log) -> None:
+    assert told(log.hour(0, batch(rows=15, missing=True))) == [("first missing", "amount")]
 
 
 def test_a_column_that_often_lacks_values_is_left_to_the_lanes(log: Log) -> None:
@@ -160,6 +160,61 @@ def test_an_hour_without_a_row_is_told_where_there_always_were_some(log: Log) ->
     log.days(28)
     (breach,) = log.hour(0, nothing)
     assert (breach.check, breach.was, breach.now) == ("silence", ROWS, 0)
+
+
+def test_far_fewer_rows_than_ever_are_told(log: Log) -> None:
+    for _ in range(28):
+        for step in range(STEPS):
+            log.hour(step, batch(rows=300 if step == 2 else ROWS))
+        log.checks.close()
+    assert log.hour(1) == []
+    (breach,) = log.hour(2, batch(rows=150))
+    assert (breach.check, breach.column, breach.now, breach.was) == ("few rows", "rows", 150, 300)
+    assert log.checks.out() == ([2], {})
+
+
+def test_what_is_wrong_with_the_rows_is_usual_after_three_times(log: Log) -> None:
+    log.days(28)
+    found = []
+    for _ in range(5):
+        faults = (None, None, batch().slice(0, 0), None)
+        found += [told(log.hour(step, rows)) for step, rows in enumerate(faults)]
+        log.checks.close()
+        log.days(6)
+    assert [each for each in found if each] == [[("silence", "rows")]] * 2 * 3
+
+
+@pytest.mark.parametrize("rows", [200, 230])
+def test_somewhat_fewer_rows_than_ever_are_no_fact(log: Log, rows: int) -> None:
+    for _ in range(28):
+        for step in range(STEPS):
+            log.hour(step, batch(rows=300 if step == 2 else ROWS))
+        log.checks.close()
+    assert log.hour(2, batch(rows=rows)) == []
+
+
+def test_on_a_holiday_fewer_rows_are_no_fault_and_are_not_learnt(log: Log) -> None:
+    log.days(28)
+    nothing = log.parts(batch().slice(0, 0))
+    for step in range(STEPS):
+        log.checks.add(step, nothing, off=True)
+        assert log.checks.broken(step) == []
+    log.checks.close()
+    log.days(6)
+    assert told(log.hour(0, batch().slice(0, 0))) == [("silence", "rows")]
+
+
+def test_values_that_are_missing_where_none_ever_was_are_told(log: Log) -> None:
+    log.days(3)
+    some = pa.concat_batches([batch(rows=ROWS - 3), batch(rows=3, missing=True)])
+    (breach,) = log.hour(0, some)
+    assert (breach.check, breach.column, breach.rows) == ("first missing", "amount", 3)
+    assert (breach.was, breach.label) == (0.0, "share of missing")
+
+
+def test_one_missing_value_is_no_fact(log: Log) -> None:
+    some = pa.concat_batches([batch(rows=ROWS - 1), batch(rows=1, missing=True)])
+    assert log.hour(0, some) == []
 
 
 def test_an_hour_that_was_empty_before_is_not_silent(log: Log) -> None:
