@@ -185,8 +185,9 @@ def promise_sentence(
         when = f"in {left:,} days" if left > 1 else "within a day"
         learnt = f"{max(days, 0):,} of {begins_after:,} days are stored"
         return (Span(f"The promise of {promised} begins {when}: {learnt}."),)
-    seen = f"{incidents:,} opened in {number(months)} months"
-    rate = f"{number(incidents / months)} a month, {number(between[0])} to {number(between[1])}"
+    seen = f"{incidents:,} opened in {number(months, digits=2)} months"
+    rate, low, high = (number(of, digits=2) for of in (incidents / months, *between))
+    rate = f"{rate} a month, {low} to {high}"
     if between[0] > budget:
         return (
             Span(f"The promise of {promised} does not hold here", strong=True),

@@ -18,7 +18,7 @@ from web.figures.plan import Group, Plan
 from web.figures.timeaxis import plain, ruling
 from web.theme import DIVERGING, SEQUENTIAL, layout, stepped, token
 
-RULE_COLOURS = ("ink", "accent", "expected")
+RULE_COLOURS = ("ink", "accent", "expected", "div-2", "warn")
 
 
 def sheet(view: ModelView, plan: Plan, zone: tzinfo) -> go.Figure:

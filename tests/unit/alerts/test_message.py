@@ -333,7 +333,7 @@ def test_a_fact_is_told_before_any_distance() -> None:
             {},
             (
                 "Promised: at most 1 false incident a month. Of all kinds, 7 opened in 8 months "
-                "(0.875 a month, 0.35 to 1.8)."
+                "(0.88 a month, 0.35 to 1.8)."
             ),
         ),
         (
