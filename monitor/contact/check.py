@@ -373,7 +373,7 @@ def _about_budget(config: Config, model: ModelCheck) -> Iterator[str]:
         if days < needed:
             yield (
                 f"the budget of false alarms begins when {needed} days are stored; the log has "
-                f"{days}, so until then only rules open incidents"
+                f"{days}, so until then a day is put beside the baseline, and rules are kept"
             )
 
 
