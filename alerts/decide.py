@@ -25,7 +25,7 @@ from alerts.incident import (
     incident_id,
     ranked,
 )
-from alerts.rules import UNCLEAR, Readings, Rule, StreamKey
+from alerts.rules import CHECK, UNCLEAR, Readings, Rule, StreamKey
 from profiles.windows import Window
 
 KIND = "drift"
@@ -91,7 +91,7 @@ def decide(
     streaks = _advance(state, seen, by_name, window)
     every = [stream for of in seen.values() for stream in _streams(of, window.end)]
     aside, told_aside = _set_aside(state, every, streaks, by_name, at=window.end)
-    beyond = [s for s in every if s.column not in state.aside]
+    beyond = [s for s in every if not state.is_aside(s.key)]
     ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
 
     if state.incident is not None:
@@ -215,7 +215,7 @@ def _set_aside(
     told: list[Transition] = []
     for incident in state.persistent:
         columns = {s.column for s in incident.streams}
-        own = [s for s in beyond if s.column in columns]
+        own = [s for s in beyond if s.column in columns and state.is_aside(s.key)]
         ripe = [s for s in own if streaks[s.key].beyond >= rules[s.rule].windows]
         incident, transitions = _continued(  # noqa: PLW2901 - as it is after the window
             incident=incident, ripe=ripe, beyond=own, streaks=streaks, rules=rules, at=at
@@ -264,7 +264,7 @@ def _continued(
             after=incident.state,
             reason=moved.pending_reason(ranked(joined)[0]),
             text=moved.joined_text(joined, known=incident.streams),
-            notify=bool(new_columns),
+            notify=bool(new_columns) or any(s.statistic == CHECK for s in joined),
         )
         told.append(worsened)
     quiet = _quiet_for(grown, streaks, rules)

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from alerts.errors import BadRecord
-from alerts.rules import Cohort, StreamKey
+from alerts.rules import NEVER_BEFORE, Cohort, StreamKey
 
 IncidentState = Literal["firing", "persistent", "resolved"]
 TransitionState = Literal["ok", "pending", "firing", "persistent", "resolved"]
@@ -144,6 +144,12 @@ class State:
         """The columns of persistent incidents, which open no other."""
         return frozenset(s.column for incident in self.persistent for s in incident.streams)
 
+    def is_aside(self, key: StreamKey) -> bool:
+        """Whether a stream opens no incident; a fact does, but the one that is known."""
+        if key.rule == NEVER_BEFORE:
+            return any(key == s.key for incident in self.persistent for s in incident.streams)
+        return key.column in self.aside
+
     @property
     def name(self) -> Literal["ok", "pending", "firing"]:
         if self.incident is not None:
@@ -159,8 +165,7 @@ class State:
 
     @property
     def _fresh(self) -> list[Streak]:
-        aside = self.aside
-        return [streak for key, streak in self.streaks.items() if key.column not in aside]
+        return [streak for key, streak in self.streaks.items() if not self.is_aside(key)]
 
     def to_json(self) -> str:
         """Write the state; equal states give equal text."""

@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 
 from alerts.incident import Incident
 from alerts.moved import (
-    CHECK,
     FAIR,
     NUMBERS,
     STATISTICS,
@@ -25,6 +24,7 @@ from alerts.moved import (
     statistic,
     title,
 )
+from alerts.rules import CHECK
 from alerts.text import (
     GAP,
     MINUS,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Protocol
 
-from alerts.rules import Cohort
+from alerts.rules import CHECK, Cohort
 from alerts.text import GAP, Span, Spans, cohort, listed, name, number, pair, plain
 
 STATISTICS = {
@@ -32,7 +32,6 @@ STATISTICS = {
 }
 
 
-CHECK = "check"  # the statistic of what is a fact: it has no distance
 FAIR = {CHECK, "oddness"}  # that mean the same of few rows and of many
 MOSTLY = 0.5  # of a change that is another mix of cohorts
 NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
@@ -129,6 +128,9 @@ def measured(stream: Moved) -> Spans:
     """Say how far a mean or share went, or where no change shows there, the distance."""
     seen = change(stream)
     column = name(stream.column)
+    if seen is None and stream.statistic == CHECK:  # too few to show as a share
+        new = name(stream.label.removeprefix("share of ")) or "something"
+        return (Span(f"{new} came in {column} for the first time"),)
     if seen is None:
         what = Span(f"the distribution of {column} moved ({_distance(stream)})")
         return (what,)

@@ -10,6 +10,8 @@ from datetime import timedelta
 import numpy as np
 import numpy.typing as npt
 
+CHECK = "check"  # the statistic of what is a fact: it has no distance
+NEVER_BEFORE = "never before"  # the rule of checks
 Cohort = tuple[tuple[str, str], ...]  # () is everybody; (("origin", "JFK"),) is one cohort
 
 

@@ -160,7 +160,9 @@ def calibrate(
     for day, step in days_of(engine, past, clock, watch):
         verdicts, at = watch.verdicts(step), clock.date(day)
         counts = bool(watch.lanes()) and not clock.is_off(day)
-        page = _page_of(at, verdicts, watch.broken(step), counts=counts)
+        if clock.is_off(day):
+            verdicts = []
+        page = _page_of(at, verdicts, watch.broken_by(step), counts=counts)
         judged += counts
         if page is not None:
             found[day] = page

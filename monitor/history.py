@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from itertools import groupby
 from zoneinfo import ZoneInfo
 
@@ -42,6 +42,13 @@ class Clock:
     def is_off(self, day: int) -> bool:
         """Whether a day is a holiday, which is as if nothing had been seen of it."""
         return self.date(day) in self.holidays
+
+    def is_long(self, day: int) -> bool:
+        """Whether an hour of a day comes twice."""
+        start, end = (
+            datetime.combine(self.date(at), time(), self.zone).utcoffset() for at in (day, day + 1)
+        )
+        return start is not None and end is not None and end < start
 
     def date(self, day: int) -> date:
         return EPOCH.date() + timedelta(days=day)

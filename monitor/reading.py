@@ -314,9 +314,7 @@ def drift_records(
     if isinstance(against, Version):
         dimensions = _of_versions(config.models[name], dimensions)
     only = None if cohort is None else tuple(dict(cohort)[name] for name in dimensions[0])
-    first, last = floor(start or extent[0], stored), end or extent[1]
-    if last <= first:
-        raise ConfigError(f"--from {first} does not lie before --to {last}")
+    first, last = _asked_span(start, end, extent, stored)
     span, keep = Window(start=first, end=last), frozenset(columns)
     references: _References | _Past | _Versions
     if isinstance(against, Version):
@@ -417,6 +415,19 @@ def _check_widths(stored: timedelta, width: timedelta, step: timedelta) -> None:
         raise ConfigError(
             f"--window {format_width(width)} is no multiple of --step {format_width(step)}"
         )
+
+
+def _asked_span(
+    start: datetime | None,
+    end: datetime | None,
+    extent: tuple[datetime, datetime],
+    width: timedelta,
+) -> tuple[datetime, datetime]:
+    """Return the span that is asked for; before what is stored there is nothing to look for."""
+    first, last = floor(start or extent[0], width), end or extent[1]
+    if last <= first:
+        raise ConfigError(f"--from {first} does not lie before --to {last}")
+    return (max(first, floor(extent[0], width)) if extent[0] < last else first), last
 
 
 def _check_against(

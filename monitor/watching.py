@@ -11,8 +11,7 @@ import numpy as np
 import structlog
 from sqlalchemy import Engine
 
-from alerts.moved import CHECK
-from alerts.rules import Moved, Readings, Rule, StreamKey
+from alerts.rules import CHECK, NEVER_BEFORE, Moved, Readings, Rule, StreamKey
 from monitor.config import Config
 from monitor.errors import ConfigError
 from monitor.history import Clock, clock_of, feed, watch_of
@@ -27,7 +26,6 @@ from profiles.windows import Window
 log = structlog.get_logger()
 
 STATISTIC = "oddness"
-NEVER_BEFORE = "never before"  # the rule of checks
 
 
 def lane_rules(config: Config, name: str) -> tuple[Rule, ...]:
@@ -65,12 +63,13 @@ class Watching:
         if self._clock is None:
             return
         start = self._from(first)
+        self._at = None  # where reading breaks off, the next call begins anew
         if start < first.start:
             for _ in self._days(Window(start=start, end=first.start), []):
                 if stopping():
                     self._watch = None
                     return
-            self._at = first.start
+        self._at = max(start, first.start)
 
     def readings(self, windows: Sequence[Window]) -> Iterator[tuple[Readings, ...]]:
         """Yield what every lane sees in each window.
@@ -104,6 +103,7 @@ class Watching:
             _joined(stored, windows), key=lambda found: clock.place(found[0].start)[0]
         ):
             watch, steps = self._watch_at(day), []
+            apart = clock.windows > clock.steps or clock.is_long(day)
             for window, parts in of_day:
                 _, step = clock.place(window.start)
                 if parts:
@@ -111,8 +111,8 @@ class Watching:
                     feed(watch, clock, parts)
                 if window.start not in wanted:
                     continue
-                if clock.windows > clock.steps:
-                    yield watch, [step]  # of an hour that is not all there
+                if apart:
+                    yield watch, [step]  # of an hour that may not be all there
                 else:
                     steps.append(step)
             yield watch, steps
@@ -184,9 +184,13 @@ def _joined(
 
 def _seen(watch: Watch, step: int, clock: Clock) -> tuple[Readings, ...]:
     """Return what the checks and every lane see; of a lane that is not open, all is quiet."""
-    opened = {of.lane.name: of for of in watch.verdicts(step)}
+    off = clock.is_off(watch.day)  # of a holiday nothing is known, nor of a first day with gaps
+    opened = {} if off else {of.lane.name: of for of in watch.verdicts(step)}
+    unknown = set(LANES) if off else set() if watch.lanes() else {"first"}
     lanes = (
-        _readings(opened[lane], clock) if lane in opened else _quiet(_rule(lane, clock))
+        _readings(opened[lane], clock)
+        if lane in opened
+        else replace(_quiet(_rule(lane, clock)), complete=lane not in unknown)
         for lane in LANES
     )
     return (_broken(watch.broken(step), clock), *lanes)

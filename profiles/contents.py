@@ -1,8 +1,8 @@
 """What a row holds, as 128 bits that do not depend on the way, the order or the batch it came in.
 
 Rows are compared as they are counted: numbers as doubles, so 1 and 1.0 are the same, as are 0.0 and
-−0.0; one NaN is like another. A column that is not there is like one without a value. A whole
-number that no double holds stands for itself.
+−0.0; one NaN is like another, and so are whole numbers that round to one double: in a batch with
+other numbers or texts they come as doubles. A column that is not there is like one without a value.
 """
 
 from __future__ import annotations
@@ -74,19 +74,8 @@ def _values(column: pa.Array) -> Iterator[_Part]:
 
 
 def _numbers(column: pa.Array, known: Truths) -> Iterator[_Part]:
-    if not pa.types.is_integer(column.type):
-        values = values_of(column.cast(pa.float64(), safe=False), np.float64) + 0.0  # no −0.0
-        yield "number", np.where(np.isnan(values), _NAN, values.view(np.uint64)), known
-        return
-    whole = values_of(column.cast(pa.int64(), safe=False), np.int64)
-    values = whole.astype(np.float64)
-    large = np.abs(values) >= 2.0**53
-    if large.any():
-        with np.errstate(invalid="ignore"):  # 2⁶³ is no whole number of 64 bits
-            large &= (values >= 2.0**63) | (values.astype(np.int64) != whole)
-        yield "whole", whole.view(np.uint64), known & large
-        known = known & ~large
-    yield "number", values.view(np.uint64), known
+    values = values_of(column.cast(pa.float64(), safe=False), np.float64) + 0.0  # no −0.0
+    yield "number", np.where(np.isnan(values), _NAN, values.view(np.uint64)), known
 
 
 def _texts(column: pa.Array, known: Truths) -> _Part:

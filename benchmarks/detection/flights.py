@@ -187,10 +187,12 @@ def run(
         windows = log.stored(Window(start=log.at(day), end=log.at(day + LATER + 1)))
         rows = log.rows(Window(start=log.at(day), end=log.at(day + 2)))
         usual = dict(looks(log.clock, eve, day, windows))
+        width = windows[0][0].window.end - windows[0][0].window.start
         for at, fault in enumerate(every):
             if fault.name not in wanted:
                 continue
-            span = Window(start=noon, end=noon + timedelta(hours=fault.hours))
+            # whole windows, for they are counted anew
+            span = Window(start=noon, end=noon + max(width, timedelta(hours=fault.hours)))
             rng = np.random.default_rng([SEED, day, at])
             changed, others = _happened(fault, rows, log.times, span, rng)
             seen = looks(log.clock, eve, day, planted(log, changed, windows, span))
@@ -302,11 +304,12 @@ def result_of(
 ) -> Result:
     """Say when an alert first named what is right, and would not have without the fault."""
     for since, names in seen:
-        right = [of for of in names if fault.right(of) and of not in usual[since]]
+        new = [of for of in names if of not in usual[since]]
+        right = [of for of in new if fault.right(of)]
         if right:
             return Result(
                 fault=fault.name, planted=fault.planted, date=at, named=right[0],
-                first=names[0] == right[0], delay_h=since,
+                first=new[0] == right[0], delay_h=since,
             )  # fmt: skip
     return Result(
         fault=fault.name, planted=fault.planted, date=at, named=None, first=False, delay_h=None

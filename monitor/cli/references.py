@@ -95,7 +95,7 @@ def listed(config: ConfigPath = None, model: ModelName = None, as_json: Json = F
     table = Table("id", "model", "what", "range (UTC)", "rows", "accepted (UTC)", "", box=None)
     for of in found:
         table.add_row(
-            of.id[:8], of.model, _what(of), _range(of.approval), f"{of.rows:,}",
+            of.id[:8], escape(of.model), _what(of), _range(of.approval), f"{of.rows:,}",
             _when(of.accepted_at), _standing(of),
         )  # fmt: skip
     console.print(table)

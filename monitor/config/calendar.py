@@ -60,5 +60,7 @@ def _of_country(code: str) -> Container[Any]:
     import holidays  # few models need it
 
     country, _, part = code.partition("-")
+    if country not in holidays.list_supported_countries():
+        raise NotImplementedError(f"{country!r} is no country that is known")
     found: Container[Any] = holidays.country_holidays(country, subdiv=part or None)
     return found

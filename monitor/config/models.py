@@ -23,7 +23,7 @@ from pydantic import (
     model_validator,
 )
 
-from monitor.config.against import WEEK, Against, Version, Weeks, read_against
+from monitor.config.against import LONGEST, WEEK, Against, Version, Weeks, read_against
 from monitor.config.calendar import holiday
 from monitor.config.names import nearest
 from profiles.errors import InvalidWindow
@@ -308,6 +308,13 @@ class Rule(Strict):
     )
     cohorts: bool = False  # also judge every single-column cohort
     models: Annotated[tuple[str, ...], BeforeValidator(_as_list("models"))] | None = None
+
+    @field_validator("over")
+    @classmethod
+    def _within_reach(cls, over: timedelta | None) -> timedelta | None:
+        if over is not None and over > LONGEST:
+            raise ValueError("it is longer than ten years; nothing reaches back so far")
+        return over
 
     @field_validator("against")
     @classmethod

@@ -23,7 +23,7 @@ def peaks(readings: Sequence[Readings]) -> dict[str, float | None]:
     """Return the largest value over its threshold for each rule; None where all is unknown."""
     found: dict[str, float | None] = {}
     for of in readings:
-        if not of.streams and of.complete:
+        if not of.streams:
             continue  # it judged nothing, or nothing was worth telling
         known = of.value[np.isfinite(of.value)]
         found[of.rule.name] = float(known.max()) / of.rule.threshold if len(known) else None

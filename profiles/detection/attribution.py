@@ -111,6 +111,7 @@ def listed_from(heights: Doubles, stored: Doubles, columns: npt.NDArray[np.integ
     float64 [cells]
         Infinite where nothing is listed.
     """
+    _, columns = np.unique(columns, return_inverse=True)  # those without a cell stand for nothing
     pooled = np.sort(stored, axis=None)
     above = len(pooled) - np.searchsorted(pooled, heights, "left")
     chance = (1 + above) / (1 + len(pooled))

@@ -28,6 +28,7 @@ Check = Literal[
 MEMORY = 182  # days after which what happened once may be told again
 LEARNING = 28  # days in which a column shows whether new values are usual
 ABSORBED = 28  # days after which a value is no longer new
+LASTING = 7  # days in a row after which what is broken is how it is
 _WEEKS = (4, 8)  # of the same weekday that say what is usual: at least, and at most
 _MIN_ROWS = 20  # of an hour in which every value is missing; of a day that a cohort is gone
 _ALWAYS = 10  # rows that every such hour of the weeks before had
@@ -89,13 +90,14 @@ class _Spell:
 
     Attributes
     ----------
-    last : int
+    first, last : int
     before : tuple of int
         The last days of earlier spells that are remembered.
     usual : bool
-        Whether there were so many before that it is told no more.
+        Whether there were so many before, or it lasts for so long, that it is told no more.
     """
 
+    first: int
     last: int
     before: tuple[int, ...] = ()
     usual: bool
@@ -116,7 +118,8 @@ class Checks:
     """
 
     def __init__(self, baseline: Baseline, *, day: int, steps: int, windows: int = 1) -> None:
-        self.day, self.steps, self._first, self._windows = day, steps, day, windows
+        self.day, self.steps, self._windows = day, steps, windows
+        self._first: int | None = None  # day with a window
         whole = baseline.profiles[0]
         grids = baseline.plan.grids
         self._columns = tuple(grids)
@@ -150,6 +153,7 @@ class Checks:
         off : bool
             Whether the day is a holiday, on which fewer rows are no fault.
         """
+        self._first = self.day if self._first is None else self._first
         self._seen[step] += 1
         self._off = off
         self._read[step] += (read, repeated)
@@ -172,23 +176,29 @@ class Checks:
         fresh = [breach for breach in self._found(step) if not self._spell(breach).usual]
         return [*fresh, *self._repeats(step)]
 
-    def out(self) -> tuple[list[int], dict[str, list[int]]]:
-        """Return the steps that teach nothing: of the day, and of single columns.
+    def broken_by(self, step: int) -> list[Breach]:
+        """Return what was broken for the first time at any step of the day so far."""
+        found = {of.key: of for of in self._by(step)}.values()
+        return [of for of in found if not self._spell(of).usual] + list(self._repeats(step))
+
+    def out(self, step: int) -> tuple[list[int], dict[str, list[int]]]:
+        """Return the steps that teach nothing, as is known at a step: of the day, and of columns.
 
         They are those in which a check broke for the first time, so that a fault is not learnt.
         """
-        silent = [] if self._off else list(self._silent())
+        silent = [] if self._off else [at for at in self._silent() if at <= step]
         if silent and self._spell(self._silence(silent[-1])).usual:
             silent = []
-        for step in range(0 if self._off else self.steps):
-            few = self._few(step)
+        for end in range(0 if self._off else step + 1):
+            few = self._few(end)
             if few is not None and not self._spell(few).usual:
-                silent += [each for each in self._last_hours(step) if each not in silent]
+                silent += [each for each in self._last_hours(end) if each not in silent]
         columns = {}
         for at, steps in self._without_values().items():
-            if not self._spell(self._missing_at(at, steps[-1])).usual:
-                columns[self._columns[at]] = steps
-        return silent, columns
+            past = [each for each in steps if each <= step]
+            if past and not self._spell(self._missing_at(at, past[-1])).usual:
+                columns[self._columns[at]] = past
+        return sorted(silent), columns
 
     def reopen(self) -> None:
         """Begin the running day anew, as if nothing had come of it."""
@@ -196,8 +206,8 @@ class Checks:
 
     def close(self) -> None:
         """End the running day."""
-        out, _ = self.out()
-        for breach in list(self._found(self.steps - 1)):
+        out, _ = self.out(self.steps - 1)
+        for breach in list(self._by(self.steps - 1)):
             self._spells[breach.key] = self._spell(breach)
         for of in self._new:
             self._met.setdefault(of, self.day)
@@ -220,14 +230,15 @@ class Checks:
         """Return the spell that a breach of the running day is part of."""
         before = self._spells.get(breach.key)
         if before is None:
-            learning = self.day - self._first < LEARNING
+            learning = self._age < LEARNING
             open_to_new = breach.check == "unknown value" and breach.dimension not in self._closed
-            return _Spell(last=self.day, usual=learning and open_to_new)
+            return _Spell(first=self.day, last=self.day, usual=learning and open_to_new)
         if self.day - before.last <= 1:
-            return replace(before, last=self.day)
+            usual = before.usual or self.day - before.first >= LASTING
+            return replace(before, last=self.day, usual=usual)
         earlier = tuple(day for day in (*before.before, before.last) if self.day - day <= MEMORY)
         usual = len(earlier) >= (_OFTEN if breach.check in _OF_ROWS else 1)
-        return _Spell(last=self.day, before=earlier, usual=usual)
+        return _Spell(first=self.day, last=self.day, before=earlier, usual=usual)
 
     def _found(self, step: int) -> Iterator[Breach]:
         """Yield what is broken, usual or not, as the day stands at a step."""
@@ -238,6 +249,19 @@ class Checks:
         yield from without
         told = {of.column for of in without}
         yield from (of for of in self._first_missing(step) if of.column not in told)
+
+    def _by(self, step: int) -> Iterator[Breach]:
+        """Yield what was broken at any step so far: some of it mends itself within the day."""
+        yield from self._found(step)
+        for at in range(step):
+            yield from self._first_missing(at)
+            if not self._off:
+                yield from self._gone(at)
+
+    @property
+    def _age(self) -> int:
+        """Days since the first with a window."""
+        return 0 if self._first is None else self.day - self._first
 
     def _too_few(self, step: int) -> Iterator[Breach]:
         yield from self._gone(step)
@@ -362,7 +386,7 @@ class Checks:
 
     def _repeats(self, step: int) -> Iterator[Breach]:
         """Yield the last step that repeats twice as much as on all but a few days before."""
-        if self.day - self._first < _SETTLING:
+        if self._age < _SETTLING:
             return
         most = sorted(self._most_repeated)[-_OFTEN]
         shares = self._repeated_shares()

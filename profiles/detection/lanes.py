@@ -141,8 +141,11 @@ class Placed:
     unit: Doubles
 
     def bar(self, most: int) -> float:
-        """Return the height above which the running unit is among the largest."""
-        return float(np.sort(self.stored)[-most])
+        """Return the height above which the running unit is among the largest.
+
+        No lower than that of a score of 1: where nothing ever is odd, nothing is not odd.
+        """
+        return max(float(np.sort(self.stored)[-most]), 1 / LEAST_UNIT)
 
 
 class Beside:

@@ -112,6 +112,8 @@ class _Found:
 
     Attributes
     ----------
+    out : mapping from column to list of int
+        The steps that teach nothing.
     highest : float32 [H, cells]
         The largest score of each cell after each step.
     today : list of Today [blocks]
@@ -120,6 +122,7 @@ class _Found:
         What came and what was expected at the looks [2, P, K, C, F], where it was asked for.
     """
 
+    out: Mapping[str, list[int]]
     highest: Floats
     today: list[Today]
     seen: list[dict[Scale, Seen]]
@@ -211,6 +214,10 @@ class Watch:
         if self._checks is not None:
             self._checks.add(step, parts, read=read, repeated=repeated, off=True)
 
+    def broken_by(self, step: int) -> list[Breach]:
+        """Return the checks that were broken at any step of the running day so far."""
+        return [] if self._checks is None else self._checks.broken_by(step)
+
     def broken(self, step: int) -> list[Breach]:
         """Return the checks that are broken, as the running day stands after a step."""
         return [] if self._checks is None else self._checks.broken(step)
@@ -235,13 +242,15 @@ class Watch:
         """Return the lanes that the closed days allow; those without a window stand for nothing."""
         came = self._came[FIRST_SCORED:]
         weeks = sum(sum(came[day : day + 7]) >= _LEAST_DAYS for day in range(0, len(came) - 6, 7))
-        return lanes(sum(came), self.budget, weeks=weeks)
+        found = lanes(sum(came), self.budget, weeks=weeks)
+        return tuple(lane for lane in found if len(self._cells_of(lane)))
 
     def verdicts(self, step: int) -> list[Verdict]:
         """Judge the running day as it stands after a step."""
         opened = self.lanes()
         if not opened and self._training is not None:
             return self._beside_training(self._training, step)
+        self._look(step)
         return [self._verdict(lane, step) for lane in opened]
 
     def _verdict(self, lane: Lane, step: int) -> Verdict:
@@ -297,6 +306,8 @@ class Watch:
                         ),
                     )
                 )  # fmt: skip
+        if not heights:
+            return []
         odd.sort(key=lambda of: -of.height)
         return [
             Verdict(
@@ -307,6 +318,7 @@ class Watch:
 
     def sights(self, step: int) -> list[tuple[Stream, Scale, float]]:
         """Return the smallest effect of each stream that would alert by itself; NaN if unknown."""
+        self._look(step)
         found = []
         for lane in self.lanes():
             placed = self._place(lane, step)
@@ -327,10 +339,10 @@ class Watch:
 
     def close(self) -> None:
         """End the running day."""
-        found = self._today()
+        found = self._look(self.steps - 1)
         self._days.append(found.highest[-1])
         # a day with a fault is no measure for others
-        self._came.append(bool(self._seen.any()) and not self.broken(self.steps - 1))
+        self._came.append(bool(self._seen.any()) and not self.broken_by(self.steps - 1))
         if self.day % 7 == 6:
             self._week.clear()
         else:
@@ -352,8 +364,9 @@ class Watch:
                 continue
             kept = [i for i, group in enumerate(part.groups) if group in at]
             rows = [at[part.groups[i]] for i in kept]
-            counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
-            to[rows, :OF_ROWS] += self._folding.fold(counts[kept])
+            if self._watched:
+                counts = np.concatenate([part.columns[c].counts for c in self._watched], axis=1)
+                to[rows, :OF_ROWS] += self._folding.fold(counts[kept])
             to[rows, OF_ROWS] += part.rows[kept]
 
     def _clear(self) -> None:
@@ -362,11 +375,11 @@ class Watch:
         self._counts = np.zeros((self.steps, groups, self._folding.places + 2), np.int32)
         self._found = None
 
-    def _today(self) -> _Found:
-        """Look at the running day, as far as it has come."""
-        if self._found is None:
+    def _look(self, step: int) -> _Found:
+        """Look at the running day, without what is known at a step to teach nothing."""
+        out = self._out(step)
+        if self._found is None or self._found.out != out:
             today, seen, highest = [], [], []
-            out = self._out()
             for block in self._blocks:
                 today.append(block.today(self._counts, self._seen, out))
                 seen.append({of.scale: of for of in block.streams.look(today[-1])})
@@ -375,14 +388,19 @@ class Watch:
                     for of in seen[-1].values()
                 ]
             every = np.concatenate(highest, axis=1)[:, self._order]
-            self._found = _Found(highest=every, today=today, seen=seen)
+            self._found = _Found(out=out, highest=every, today=today, seen=seen)
         return self._found
 
-    def _out(self) -> dict[str, list[int]]:
+    def _today(self) -> _Found:
+        """Return what was looked at last."""
+        assert self._found is not None
+        return self._found
+
+    def _out(self, step: int) -> dict[str, list[int]]:
         """Return the steps of the running day that teach nothing, by column."""
         if self._checks is None:
             return {}
-        silent, columns = self._checks.out()
+        silent, columns = self._checks.out(step)
         return columns | {ROWS: silent} if silent else columns
 
     def _cells_of(self, lane: Lane) -> npt.NDArray[np.intp]:

@@ -16,7 +16,7 @@ from alerts.decide import Decision, decide
 from alerts.errors import BadRecord, DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import State
 from alerts.moved import joined_text
-from alerts.rules import Readings, Rule
+from alerts.rules import CHECK, NEVER_BEFORE, Readings, Rule
 from profiles.windows import Window
 from tests.support.incidents import stream
 from tests.support.readings import DAY as SHIFT
@@ -360,3 +360,33 @@ def run_readings(rows: Iterable[Readings]) -> list[Decision]:
         decide(model="m", window=window(i), rules=(JUMP,), readings=(of,), state=State())
         for i, of in enumerate(rows)
     ]
+
+
+FACT = Rule(
+    name=NEVER_BEFORE, statistic=CHECK, threshold=0.5, over=HOUR, windows=1, min_rows=0, quiet=3
+)
+
+
+def fact(column: str = "score") -> Readings:
+    return reading(1.0, rule=FACT, column=column)
+
+
+def test_a_fact_about_a_column_that_is_set_aside_opens_an_incident():
+    """What stays far from normal must not hide that its values are gone."""
+    decisions = run([*LONG, [reading(0.2)], [reading(0.2), fact()]], rules=(SHIFT, FACT))
+    first, second = decisions[-1].state.open
+    assert [i.state for i in (first, second)] == ["persistent", "firing"]
+    assert [s.rule for s in second.streams] == [NEVER_BEFORE]
+    assert [t.notify for t in decisions[-1].transitions if t.after == "firing"] == [True]
+
+
+def test_a_fact_about_a_column_that_moved_already_is_told():
+    decisions = run([[reading(0.2)]] * 3 + [[reading(0.2), fact()]], rules=(SHIFT, FACT))
+    (worse,) = decisions[-1].transitions
+    assert (worse.worsened, worse.notify) == (True, True)
+
+
+def test_a_fact_that_lasts_becomes_persistent_and_opens_no_other():
+    decisions = run([[fact()]] * (WEEK + 20), rules=(SHIFT, FACT))
+    assert [i.state for i in decisions[-1].state.open] == ["persistent"]
+    assert decisions[-1].state.name == "ok"

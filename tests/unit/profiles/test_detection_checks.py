@@ -10,7 +10,7 @@ import pytest
 
 from profiles.baseline import Baseline, accept
 from profiles.counting import profile_windows
-from profiles.detection.checks import MEMORY, Breach, Checks
+from profiles.detection.checks import LASTING, MEMORY, Breach, Checks
 from profiles.profile import EVERYBODY, Profile
 from profiles.windows import Window
 
@@ -124,10 +124,29 @@ def test_a_value_that_a_cohort_never_had_is_told_with_its_first_row(log: Log) ->
     assert breach.now == pytest.approx(1 / ROWS)
 
 
-def test_a_new_value_becomes_known_in_four_weeks(log: Log) -> None:
+def test_what_is_broken_for_a_week_is_how_it_is(log: Log) -> None:
     new = batch(regions=(*REGIONS, "east"))
-    assert len(log.days(28, new)) == 28 * STEPS
-    assert log.days(10, new) == []
+    assert len(log.days(LASTING, new)) == LASTING * STEPS
+    assert log.days(30, new) == []
+
+
+def test_a_column_that_is_gone_for_good_is_told_for_a_week(log: Log) -> None:
+    log.days(3)
+    found = log.days(30, batch(missing=True))
+    assert told(found) == [("all missing", "amount")] * LASTING * STEPS
+    assert log.checks.out(STEPS - 1) == ([], {})
+
+
+def test_what_mends_itself_within_a_day_is_remembered(log: Log) -> None:
+    """Three nulls in the first rows of a day are a large share of those and a small one of all."""
+    some = pa.concat_batches([batch(rows=ROWS - 3), batch(rows=3, missing=True)])
+    for day in range(3):
+        found = log.hour(0, some)
+        log.hour(1, batch(rows=3_000))
+        assert log.checks.broken(1) == []
+        assert bool(log.checks.broken_by(1)) == bool(found) == (day == 0)
+        log.checks.close()
+        log.days(2)
 
 
 def test_where_new_values_come_and_go_they_are_usual() -> None:
@@ -170,7 +189,8 @@ def test_far_fewer_rows_than_ever_are_told(log: Log) -> None:
     assert log.hour(1) == []
     (breach,) = log.hour(2, batch(rows=150))
     assert (breach.check, breach.column, breach.now, breach.was) == ("few rows", "rows", 150, 300)
-    assert log.checks.out() == ([2], {})
+    assert log.checks.out(1) == ([], {})
+    assert log.checks.out(2) == ([2], {})
 
 
 def test_what_is_wrong_with_the_rows_is_usual_after_three_times(log: Log) -> None:
@@ -256,10 +276,11 @@ def test_a_log_that_always_repeats_some_rows_is_not_told_of(log: Log) -> None:
 
 def test_a_fault_teaches_nothing(log: Log) -> None:
     log.days(28)
-    assert log.checks.out() == ([], {})
+    assert log.checks.out(STEPS - 1) == ([], {})
     log.hour(1, batch().slice(0, 0))
     log.hour(2, batch(missing=True))
-    assert log.checks.out() == ([1], {"amount": [2]})
+    assert log.checks.out(1) == ([1], {})
+    assert log.checks.out(2) == ([1], {"amount": [2]})
 
 
 def test_what_is_told_of_a_step_does_not_depend_on_later_ones(baseline: Baseline) -> None:

@@ -198,7 +198,7 @@ def test_a_content_does_not_depend_on_types_order_of_columns_or_columns_without_
 
 def test_different_contents_differ() -> None:
     values: list[Any] = [
-        0, 1, -1, 0.5, float("nan"), float("inf"), -float("inf"), 2**53, 2**53 + 1, 2**63 - 1,
+        0, 1, -1, 0.5, float("nan"), float("inf"), -float("inf"), 2**53, 2**63 - 1,
         "", "0", "1", "true", "nan", "x" * 128, "x" * 129, "x" * 130, True, False, None,
         [1, 2], [2, 1], datetime(2026, 1, 1, tzinfo=UTC),
     ]  # fmt: skip
