@@ -323,6 +323,26 @@ def test_an_incident_of_a_lane_ends_though_the_lane_gives_way_to_others(
     engine.dispose()
 
 
+def test_of_a_holiday_the_lanes_know_nothing_and_nothing_is_taken_for_quiet(
+    tmp_path: Path, baseline: Baseline
+) -> None:
+    """An incident that is open before goes on after it."""
+    start, off = midnight(FIRST + 30 * DAY), FIRST + 40 * DAY
+    config = config_of(
+        f"sqlite:///{tmp_path / 'store.db'}", models={MODEL: {"calendar": off.isoformat()}}
+    )
+    engine = open_store(config.store)
+    logged = log(days=50)
+    at = np.asarray(logged.column("at"))
+    missing = (at >= np.datetime64(start.replace(tzinfo=None))) & (np.arange(len(at)) % 2 == 0)
+    amount = pa.array(np.asarray(logged.column("amount")), mask=missing)
+    fill(engine, logged.set_column(3, "amount", amount), baseline)
+    pipeline.decide_ready(run_of(engine, config))
+    (incident,) = records(engine)
+    assert (incident.state, incident.resolved) == ("persistent", None)
+    engine.dispose()
+
+
 def test_a_budget_that_is_off_sees_and_opens_nothing(tmp_path: Path, baseline: Baseline) -> None:
     config = config_of(f"sqlite:///{tmp_path / 'store.db'}", alerts={"budget": "off"})
     engine = open_store(config.store)

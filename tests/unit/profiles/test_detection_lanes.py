@@ -255,3 +255,11 @@ def test_looking_every_day_of_a_running_week_alerts_no_more_often() -> None:
     promised = 1_500 / (weeks + 1)
     assert any_look <= 1.03 * last_look
     assert abs(any_look - promised) < 3 * np.sqrt(promised)
+
+
+def test_where_nothing_was_ever_odd_nothing_is_not_odd() -> None:
+    """Streams of too few rows score less than nothing on all days."""
+    units = np.full((99, 3), -1.0)
+    placed = Beside(units[:-1]).place(units[-1])
+    assert placed.bar(1) > 0
+    assert placed.heights.max() <= placed.bar(1)

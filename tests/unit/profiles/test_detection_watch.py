@@ -252,3 +252,31 @@ def test_a_dimension_without_a_known_cohort_changes_nothing() -> None:
             watch.close()
         heights.append(verdicts[0].heights.tobytes())
     assert heights[0] == heights[1]
+
+
+def test_a_model_of_which_only_faults_are_watched_walks_to_all_its_lanes() -> None:
+    of = small(1, weeks=21)
+    watch = Watch(
+        {name: places(c.shape[-1] - 2) for name, c in of.columns.items()}, GROUPS, budget=1.0,
+        day=0, steps=STEPS, faults_only=list(of.columns),
+    )  # fmt: skip
+    for day in range(7 * 21):
+        for step, parts in of.windows(day):
+            watch.add(step, parts)
+        found = watch.verdicts(STEPS - 1)
+        watch.close()
+    assert [verdict.lane.name for verdict in found] == ["faults", "slow"]
+
+
+def test_a_log_of_three_rows_a_day_pages_nobody() -> None:
+    watch = Watch({"x": places(3)}, {EVERYBODY: ((),)}, budget=1.0, day=0, steps=STEPS)
+    counts, rng = np.zeros((1, 5, STEPS), np.int32), np.random.default_rng(2)
+    alerts = 0
+    for _ in range(7 * 22):
+        counts[:] = 0
+        for step in rng.integers(0, STEPS, 3):
+            counts[0, rng.integers(0, 3), step] += 1
+        watch.put({"x": counts}, counts.sum(axis=1), np.ones(STEPS, int))
+        alerts += any(verdict.alerts for verdict in watch.verdicts(STEPS - 1))
+        watch.close()
+    assert alerts == 0
