@@ -155,17 +155,17 @@ def calibrate(
     past = past_of(engine, name, until=until)
     first = clock.monday(past.span.start)
     watch = watch_of(config, name, past.baseline, clock, day=first)
-    found: dict[int, Page] = {}
-    judged, open_days, step = 0, 0, 0
+    found: dict[int, Page] = {}  # by the days that are no holidays, which interrupt nothing
+    judged, open_days, step, ordinary = 0, 0, 0, 0
     for day, step in days_of(engine, past, clock, watch):
-        verdicts, at = watch.verdicts(step), clock.date(day)
-        counts = bool(watch.lanes()) and not clock.is_off(day)
-        if clock.is_off(day):
-            verdicts = []
-        page = _page_of(at, verdicts, watch.broken_by(step), counts=counts)
+        off = clock.is_off(day)
+        ordinary += not off
+        verdicts = [] if off else watch.verdicts(step)
+        counts = bool(watch.lanes()) and not off
+        page = _page_of(clock.date(day), verdicts, watch.broken_by(step), counts=counts)
         judged += counts
         if page is not None:
-            found[day] = page
+            found.setdefault(ordinary, page)
             open_days += counts
     return Calibration(
         model=name,
@@ -175,7 +175,7 @@ def calibrate(
         lanes=watch.lanes(),
         judged=judged,
         pages=tuple(
-            replace(found[start], last=clock.date(end)) for start, end in spells(list(found))
+            replace(found[start], last=found[end].last) for start, end in spells(list(found))
         ),
         open_days=open_days,
         sights=tuple(
