@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 from alerts.incident import Incident
 from alerts.moved import (
     FAIR,
+    MIX,
     NUMBERS,
     STATISTICS,
     Moved,
@@ -107,7 +108,8 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
     if mixed is not None:
         spans.append(Span(f"; {mixed}"))
     if others:
-        spans.append(Span(f"; {title(others)} too"))
+        beside = title(others)
+        spans.append(Span(f"; {beside}" if beside.startswith(MIX) else f"; {beside} too"))
     cohorts = other_cohorts(incident.streams, head)
     if cohorts:
         spans.append(Span(f"; {listed(cohorts, more='more cohorts')} moved too"))

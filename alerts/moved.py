@@ -33,6 +33,7 @@ STATISTICS = {
 
 
 FAIR = {CHECK, "oddness"}  # that mean the same of few rows and of many
+MIX = "another mix"
 MOSTLY = 0.5  # of a change that is another mix of cohorts
 NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
 
@@ -109,7 +110,7 @@ def title(streams: Iterable[Moved]) -> str:
         return "nothing moved"
     mixes = {s.mix_of for s in columns if mix(s) is not None}
     if len(mixes) == 1 and all(mix(s) is not None or _of_mix(s, mixes) for s in columns):
-        return f"another mix of {name(mixes.pop())}"
+        return f"{MIX} of {name(mixes.pop())}"
     if len(columns) > 2:
         return f"{listed([name(s.column) for s in columns])} moved"
     parts = [
