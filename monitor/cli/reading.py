@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from alerts.message import plain, promise_sentence
@@ -52,7 +53,7 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
             if (n := getattr(at.windows, state))
         ]
         table.add_row(
-            at.name,
+            escape(at.name),
             at.state,
             "–" if at.watermark is None else f"{at.watermark:%Y-%m-%d %H:%M}",
             "–" if at.watermark is None else f"{at.lag_s / 3600:.1f} h",
