@@ -71,7 +71,7 @@ class Breach:
     @property
     def label(self) -> str:
         """What the two numbers are."""
-        if self.check in ("vanished", "silence", "few rows"):
+        if self.check in _OF_ROWS:
             return "number of"
         if self.check == "unknown value":
             return f"share of {self.group[0]}"
@@ -193,11 +193,11 @@ class Checks:
             few = self._few(end)
             if few is not None and not self._spell(few).usual:
                 silent += [each for each in self._last_hours(end) if each not in silent]
-        columns = {}
-        for at, steps in self._without_values().items():
-            past = [each for each in steps if each <= step]
-            if past and not self._spell(self._missing_at(at, past[-1])).usual:
-                columns[self._columns[at]] = past
+        columns = {
+            self._columns[at]: steps
+            for at, steps in self._without_values(step).items()
+            if not self._spell(self._missing_at(at, steps[-1])).usual
+        }
         return sorted(silent), columns
 
     def reopen(self) -> None:
@@ -327,19 +327,17 @@ class Checks:
         usual = float(np.median([r[0, step] for r, seen in self._same_weekdays() if seen[step]]))
         return Breach(check="silence", column="rows", rows=round(usual), now=0.0, was=usual)
 
-    def _last_hours(self, step: int) -> range:
-        """Return the steps of the last three hours, of this day."""
+    def _last_hours(self, step: int) -> list[int]:
+        """Return the steps of the last three hours; none where the day has not as many yet."""
         many = max(1, _FEW_HOURS * self.steps // 24)
-        return range(max(0, step + 1 - many), step + 1)
+        return list(range(step + 1 - many, step + 1)) if step + 1 >= many else []
 
     def _few(self, step: int) -> Breach | None:
         """Return that far fewer rows came in the last hours than in any week before."""
-        hours = list(self._last_hours(step))
-        if len(hours) < max(1, _FEW_HOURS * self.steps // 24):
+        hours = self._last_hours(step)
+        if not hours or (self._seen[hours] < self._windows).any():
             return None
         came = int(self._rows[0, hours].sum())
-        if (self._seen[hours] < self._windows).any():
-            return None
         before = [
             int(rows[0, hours].sum()) for rows, seen in self._same_weekdays() if seen[hours].all()
         ]
@@ -363,15 +361,13 @@ class Checks:
             )  # fmt: skip
 
     def _all_missing(self, step: int) -> Iterator[Breach]:
-        for at, steps in self._without_values().items():
-            past = [each for each in steps if each <= step]
-            if past:
-                yield self._missing_at(at, past[-1])
+        for at, steps in self._without_values(step).items():
+            yield self._missing_at(at, steps[-1])
 
-    def _without_values(self) -> dict[int, list[int]]:
-        """Return the steps in which a column that has values had none."""
-        rows = self._rows[0]
-        every = (self._missing == rows) & (rows >= _MIN_ROWS)
+    def _without_values(self, step: int) -> dict[int, list[int]]:
+        """Return the steps, up to one, in which a column that has values had none."""
+        rows = self._rows[0, : step + 1]
+        every = (self._missing[:, : step + 1] == rows) & (rows >= _MIN_ROWS)
         every &= (self._was_missing < _FULL)[:, None]
         return {
             at: np.flatnonzero(every[at]).tolist()

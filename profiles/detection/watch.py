@@ -284,12 +284,14 @@ class Watch:
         odd, heights = [], []
         for of in training.apart(came):
             heights.append(of.heights)
-            for at in np.flatnonzero(of.heights > NEAR).tolist():
+            far = np.flatnonzero(of.heights > NEAR).tolist()
+            if not far:
+                continue
+            part, before = self._parts[of.column], training.expected(of.column, came)
+            for at in far:
                 dimension, group = names[at]
                 if of.column in dimension:
                     continue
-                part = self._parts[of.column]
-                before = training.expected(of.column, came)
                 odd.append(
                     Odd(
                         stream=Stream(
