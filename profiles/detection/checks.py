@@ -155,6 +155,7 @@ class Checks:
         """
         self._first = self.day if self._first is None else self._first
         self._seen[step] += 1
+        self._few_at.clear()
         self._off = off
         self._read[step] += (read, repeated)
         for part in parts:
@@ -220,6 +221,7 @@ class Checks:
 
     def _clear(self) -> None:
         self._off = False
+        self._few_at: dict[int, Breach | None] = {}  # what was said of each step, until more comes
         self._seen: Ints = np.zeros(self.steps, np.int64)
         self._rows: Ints = np.zeros((len(self._groups), self.steps), np.int64)
         self._read: Ints = np.zeros((self.steps, 2), np.int64)
@@ -334,6 +336,12 @@ class Checks:
 
     def _few(self, step: int) -> Breach | None:
         """Return that far fewer rows came in the last hours than in any week before."""
+        if step not in self._few_at:
+            self._few_at[step] = self._compared(step)
+        return self._few_at[step]
+
+    def _compared(self, step: int) -> Breach | None:
+        """Put the rows of the last hours beside those of the weeks before."""
         hours = self._last_hours(step)
         if not hours or (self._seen[hours] < self._windows).any():
             return None
