@@ -265,12 +265,14 @@ def test_a_holiday_opens_nothing_and_is_not_learnt_from(tmp_path: Path, baseline
     engine.dispose()
 
 
-def without_amounts(logged: pa.RecordBatch, start: datetime, end: datetime) -> pa.RecordBatch:
-    """Return the log with every amount of a span missing."""
+def without_amounts(
+    logged: pa.RecordBatch, start: datetime, end: datetime | None = None, *, every: int = 1
+) -> pa.RecordBatch:
+    """Return the log with the amount missing in a span, in one of so many rows."""
     at = np.asarray(logged.column("at"))
-    gone = (at >= np.datetime64(start.replace(tzinfo=None))) & (
-        at < np.datetime64(end.replace(tzinfo=None))
-    )
+    gone = (at >= np.datetime64(start.replace(tzinfo=None))) & (np.arange(len(at)) % every == 0)
+    if end is not None:
+        gone &= at < np.datetime64(end.replace(tzinfo=None))
     amount = pa.array(np.asarray(logged.column("amount")), mask=gone)
     return logged.set_column(logged.schema.get_field_index("amount"), "amount", amount)
 
@@ -300,11 +302,7 @@ def test_an_incident_of_a_lane_ends_though_the_lane_gives_way_to_others(
     config = config_of(f"sqlite:///{tmp_path / 'store.db'}")
     engine = open_store(config.store)
     start = midnight(FIRST + 30 * DAY)
-    half = log(days=70)
-    at = np.asarray(half.column("at"))
-    missing = (at >= np.datetime64(start.replace(tzinfo=None))) & (np.arange(len(at)) % 2 == 0)
-    amount = pa.array(np.asarray(half.column("amount")), mask=missing)
-    fill(engine, half.set_column(3, "amount", amount), baseline)
+    fill(engine, without_amounts(log(days=70), start, every=2), baseline)
     pipeline.decide_ready(run_of(engine, config))
     incident = records(engine)[0]
     assert {stream.rule for stream in incident.streams} == {"first lane"}
@@ -332,11 +330,7 @@ def test_of_a_holiday_the_lanes_know_nothing_and_nothing_is_taken_for_quiet(
         f"sqlite:///{tmp_path / 'store.db'}", models={MODEL: {"calendar": off.isoformat()}}
     )
     engine = open_store(config.store)
-    logged = log(days=50)
-    at = np.asarray(logged.column("at"))
-    missing = (at >= np.datetime64(start.replace(tzinfo=None))) & (np.arange(len(at)) % 2 == 0)
-    amount = pa.array(np.asarray(logged.column("amount")), mask=missing)
-    fill(engine, logged.set_column(3, "amount", amount), baseline)
+    fill(engine, without_amounts(log(days=50), start, every=2), baseline)
     pipeline.decide_ready(run_of(engine, config))
     (incident,) = records(engine)
     assert (incident.state, incident.resolved) == ("persistent", None)
