@@ -31,7 +31,7 @@ _PAST = 26  # weeks of stored looks that show how much a stream wanders
 _OWN = 0.5  # what a cohort's own past weighs against that of its column
 _WARM = 28  # days of reference before the first score
 _LEAST_MEAN = 0.25
-_SIDE = 1.96  # standard deviations to a 95 % limit
+SIDE = 1.96  # standard deviations to a 95 % limit
 _ONE_WAY = 0.36  # 1 − 2/π: variance of √distance, over what a wander that goes one way adds to it
 
 
@@ -207,7 +207,7 @@ class Wander:
         """
         rows, mean = max(1.0, float(looks.rows[at])), float(looks.mean[at])
         shift, root = float(self.shift[at[1:]]), float(np.sqrt(looks.distance[at]))
-        margin = _SIDE * np.sqrt(0.5 + _ONE_WAY * shift * rows)
+        margin = SIDE * np.sqrt(0.5 + _ONE_WAY * shift * rows)
         effect, low, high = (
             float(np.sqrt(max(0.0, (max(0.0, of) ** 2 - mean) / rows - shift)))
             for of in (root, root - margin, root + margin)

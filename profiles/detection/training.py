@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import special
 
 from profiles.detection.column import Kind
+from profiles.detection.scores import SIDE
 from profiles.detection.watched import Watched
 
 Doubles = npt.NDArray[np.float64]
@@ -22,7 +23,6 @@ Ints = npt.NDArray[np.integer]
 
 GATE = 0.2  # Cohen's w under which a shift from the training rows is no news
 LEAST = 100  # rows of a day under which nothing is said
-_SIDE = 1.96  # standard deviations to a 95 % limit
 _HALF = 0.5  # a row that every place of the training rows is given, so that none expects nothing
 
 
@@ -117,7 +117,7 @@ class Training:
         noise = 1 + rows / np.maximum(trained, 1)
         certain = special.chdtrc(freedom, distance / noise) < self._chance
         size, root = np.maximum(rows, 1), np.sqrt(distance)
-        mean, margin = freedom * noise, _SIDE * np.sqrt(noise)
+        mean, margin = freedom * noise, SIDE * np.sqrt(noise)
         low, middle, high = (
             np.sqrt(np.maximum(0, np.square(np.maximum(0, at)) - mean) / size)
             for at in (root - margin, root, root + margin)
