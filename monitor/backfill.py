@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +13,17 @@ from sqlalchemy import Engine
 
 from monitor.clock import Clock, system_clock
 from monitor.config import Config
+from monitor.crew import at_work
 from monitor.due import due
 from monitor.errors import ConfigError
-from monitor.pipeline import Run, Stopped, prepare, work
+from monitor.pipeline import Run, Stopped, decide_ready, prepare, work
 from monitor.sources import open_log
 from monitor.store import runs
 from profiles.windows import Window, ceil, floor
 
 Reprocess = Literal["none", "failed", "all"]
+
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,7 @@ class Backfilled:
     skipped: int
     rows: int
     stopped: bool
+    left: int = 0  # to whoever has claimed them
 
 
 def backfill(
@@ -54,6 +59,7 @@ def backfill(
     reprocess: Reprocess = "none",
     notify: bool = False,
     dry_run: bool = False,
+    jobs: int = 1,
     progress: Callable[[Progress], None] = lambda _: None,
     clock: Clock = system_clock,
     stopping: Callable[[], bool] = lambda: False,
@@ -72,6 +78,8 @@ def backfill(
         Which windows that have a result are done again.
     dry_run : bool
         Say how many windows there are, and do none.
+    jobs : int
+        With more than one, so many processes read and profile, and this one decides.
 
     Raises
     ------
@@ -108,20 +116,65 @@ def backfill(
         runs.plan(engine, name, planned, notify=notify)
         if states:
             runs.reopen(engine, name, span, states)
-        return _work(run, span, total=total, skipped=kept, progress=progress)
+        counted = _Counted(total=total, progress=progress)
+        if jobs > 1 and total > 1:
+            _together(run, span, counted, jobs=min(jobs, total))
+        _work(run, span, counted)
+        return Backfilled(
+            windows=counted.done,
+            failed=counted.failed,
+            skipped=kept,
+            rows=counted.rows,
+            left=total - counted.done,
+            stopped=run.stopping() and counted.done < total,
+        )
 
 
-def _work(
-    run: Run, span: Window, *, total: int, skipped: int, progress: Callable[[Progress], None]
-) -> Backfilled:
-    done = failed = rows = 0
-    progress(Progress(done=0, total=total, failed=0, rows=0, at=None))
+@dataclass
+class _Counted:
+    """What has been done so far, told as it grows."""
+
+    total: int
+    progress: Callable[[Progress], None]
+    done: int = 0
+    failed: int = 0
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.tell(None)
+
+    def tell(self, at: datetime | None) -> None:
+        self.progress(
+            Progress(done=self.done, total=self.total, failed=self.failed, rows=self.rows, at=at)
+        )
+
+
+def _work(run: Run, span: Window, counted: _Counted) -> None:
     with contextlib.suppress(Stopped):
         for result in work(run, within=span):
-            done, rows = done + 1, rows + result.rows
-            failed += not result.ok
-            progress(
-                Progress(done=done, total=total, failed=failed, rows=rows, at=result.window.end)
-            )
-    stopped = run.stopping() and done < total
-    return Backfilled(windows=done, failed=failed, skipped=skipped, rows=rows, stopped=stopped)
+            counted.done += 1
+            counted.failed += not result.ok
+            counted.rows += result.rows
+            counted.tell(result.window.end)
+
+
+def _together(run: Run, span: Window, counted: _Counted, *, jobs: int) -> None:
+    """Decide what a crew profiles, until it has ended or we are told to stop.
+
+    What it leaves, as where a member was killed, is left to whoever works after it.
+    """
+    started, pause = run.clock(), threading.Event()
+    with at_work(run.config, run.name, span, members=jobs) as crew:
+        while crew.working and not run.stopping():
+            decide_ready(run)
+            _look(run, span, started, counted)
+            pause.wait(LOOK_EVERY_S)
+    _look(run, span, started, counted)
+
+
+def _look(run: Run, span: Window, started: datetime, counted: _Counted) -> None:
+    """Count what the crew has done."""
+    now = runs.tally(run.engine, run.name, span, since=started)
+    if (now.done + now.failed, now.rows) != (counted.done, counted.rows):
+        counted.done, counted.failed, counted.rows = now.done + now.failed, now.failed, now.rows
+        counted.tell(now.at)

@@ -177,18 +177,24 @@ def prepare(
     )
 
 
-def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
+def work(run: Run, *, within: Window | None = None, decides: bool = True) -> Iterator[WindowDone]:
     """Do every window that can be worked on, oldest first, until told to stop.
 
     Windows of few rows are read many at once: as many as the last ones let expect a million rows
     of, and as their counts fit in little memory.
+
+    Parameters
+    ----------
+    decides : bool
+        Where not, windows are profiled only, and somebody else decides them.
 
     Raises
     ------
     Stopped
         If told to stop in the middle; what was not done is given back.
     """
-    decide_ready(run)  # what a killed process had profiled and not decided
+    if decides:
+        decide_ready(run)  # what a killed process had profiled and not decided
     most, limit = 1, _fitting(run)
     while not run.stopping():
         claims = runs.claim(
@@ -196,7 +202,7 @@ def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
         )
         if not claims:
             return
-        done = run_windows(run, claims)
+        done = run_windows(run, claims) if decides else _profiled(run, claims)
         yield from done
         read = sum(each.read for each in done) / len(done)
         clean = all(each.clean for each in done)
@@ -219,6 +225,12 @@ def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     first leaves the windows to whoever claims them when their lease ends; a crash in the second
     leaves them undecided, and the next decision makes it.
     """
+    done = _profiled(run, claims)
+    decide_ready(run)
+    return done
+
+
+def _profiled(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     try:
         finished = _read(run, claims)
     except Stopped:
@@ -229,16 +241,14 @@ def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
             return [_not_done(run, claims[0], error)]
         return _one_by_one(run, claims)
     written = runs.finish(run.engine, finished, baseline=run.baseline_id, now=run.clock())
-    done = [_done(run, each, written=each.claim in written) for each in finished]
-    decide_ready(run)
-    return done
+    return [_done(run, each, written=each.claim in written) for each in finished]
 
 
 def _one_by_one(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     done: list[WindowDone] = []
     for at, claimed in enumerate(claims):
         try:
-            done += run_windows(run, [claimed])
+            done += _profiled(run, [claimed])
         except Stopped:
             runs.give_back(run.engine, claims[at + 1 :])
             raise

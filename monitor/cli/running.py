@@ -54,6 +54,10 @@ def backfill(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="How many processes read and profile at once."),
+    ] = 1,
     notify: Annotated[
         bool, typer.Option("--notify", help="Send alerts for history; else they are kept unsent.")
     ] = False,
@@ -85,6 +89,7 @@ def backfill(
             reprocess=reprocess,
             notify=notify,
             dry_run=dry_run,
+            jobs=jobs,
             progress=progress,
             stopping=stopping,
         )
@@ -97,6 +102,11 @@ def backfill(
     )
     if done.stopped:
         console.print("Stopped; the same command goes on from here.")
+    elif done.left:
+        console.print(
+            f"{done.left:,} windows are claimed by another process; "
+            "if it is gone, the same command takes them when its lease ends, in two minutes."
+        )
     if done.failed:
         raise typer.Exit(3)
 

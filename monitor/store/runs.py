@@ -336,6 +336,31 @@ def known(engine: Engine, model: str, within: Window) -> dict[datetime, str]:
         return {row.start: row.state for row in connection.execute(wanted)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """What has come of the windows of a span since a moment."""
+
+    done: int
+    failed: int
+    rows: int
+    at: datetime | None  # end of the newest window done
+
+
+def tally(engine: Engine, model: str, within: Window, *, since: datetime) -> Tally:
+    """Count the windows of a span that were done, and that failed, since a moment."""
+    recent = and_(windows.c.state == "done", windows.c.finished_at >= since)
+    failed = and_(windows.c.state == "failed", windows.c.next_attempt > since)
+    wanted = select(
+        func.count().filter(recent).label("done"),
+        func.count().filter(failed).label("failed"),
+        func.coalesce(func.sum(windows.c.rows_profiled).filter(recent), 0).label("rows"),
+        func.max(windows.c.end).filter(recent).label("at"),
+    ).where(windows.c.model == model, windows.c.start >= within.start, windows.c.start < within.end)
+    with engine.connect() as connection:
+        row = connection.execute(wanted).one()
+    return Tally(done=row.done, failed=row.failed, rows=int(row.rows), at=row.at)
+
+
 def last_planned(engine: Engine, model: str) -> datetime | None:
     """Return the end of the newest window that is known."""
     with engine.connect() as connection:
