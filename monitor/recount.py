@@ -121,11 +121,13 @@ class Lookout:
         found = recounts.standing_at(self._engine, self._name, list(asked), without=TIMELESS)
         before, self._seen = self._seen, {}
         for of in found:
-            self._seen[of.window.start] = asked[of.window.start], of.fence
+            if of.rows is not None:
+                self._seen[of.window.start] = asked[of.window.start], of.fence
         # the mark lags, so the same rows are asked for many times: once counted is enough
         return [
             of for of in found
-            if of.running or before.get(of.window.start) != self._seen[of.window.start]
+            if of.running
+            or (of.rows is not None and before.get(of.window.start) != self._seen[of.window.start])
         ]  # fmt: skip
 
     def _by_window(self, batches: Iterable[Batch]) -> Counter[datetime]:

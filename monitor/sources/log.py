@@ -52,6 +52,8 @@ class Reader(Protocol):
 
     def ingested_since(self, mark: Mark) -> Iterator[Batch]: ...
 
+    def ingest_indexed(self) -> bool | None: ...
+
     def names(self) -> frozenset[str]: ...
 
     def writing(self) -> Writing | None: ...
@@ -207,6 +209,14 @@ class LogSource:
         """
         with self._reading(self._open_times) as reader:
             yield from reader.ingested_since(mark)
+
+    def ingest_indexed(self) -> bool | None:
+        """Tell whether what was written lately is found without reading all.
+
+        None where no column says when rows were written, or it cannot be told.
+        """
+        with self._reading(self._open_times) as reader:
+            return reader.ingest_indexed()
 
     def earliest(self) -> datetime | None:
         """Return the first event time in UTC, None where the log is empty."""

@@ -167,6 +167,12 @@ class TableReader:
         )
         yield from self._stream(statement, {"mark": ingest.bound(mark)}, times.ALL_TIME)
 
+    def ingest_indexed(self) -> bool | None:
+        """Tell whether an index begins with that column; None where there is none, or in a view."""
+        if self._ingested is None:
+            return None
+        return self._database.has_index_on(self._found, self._ingested.name)
+
     def earliest(self) -> datetime | None:
         return self._extreme("earliest")
 

@@ -40,7 +40,7 @@ class Arrivals:
     def __init__(
         self, kind: Kind, folder: Path, *, url: str = "", written: type[Any] = datetime
     ) -> None:
-        self._kind, self._folder, self._files = kind, folder, 0
+        self.kind, self.folder, self._files = kind, folder, 0
         self._of_sql, of_arrow, of_duck = _TYPES[written]
         self._schema = pa.schema(
             {
@@ -64,7 +64,10 @@ class Arrivals:
             "duckdb": self._add_to_duckdb, "parquet": self._add_file, "csv": self._add_file,
         }.get(kind, self._add_to_table)  # fmt: skip
         if kind == "duckdb":
-            columns = f"event_time TIMESTAMP, prediction_id VARCHAR, origin VARCHAR, distance BIGINT, temp DOUBLE, score DOUBLE, written {of_duck}"
+            columns = (
+                "event_time TIMESTAMP, prediction_id VARCHAR, origin VARCHAR, distance BIGINT, "
+                f"temp DOUBLE, score DOUBLE, written {of_duck}"
+            )
             with duckdb.connect(str(folder / "log.duckdb")) as connection:
                 connection.execute(f"CREATE TABLE predictions ({columns})")
         elif url:
@@ -72,34 +75,33 @@ class Arrivals:
             self._table().metadata.create_all(engine)
             engine.dispose()
 
-    def config(
-        self, store: str, trained: Sequence[Flight], *, rules: bool = True, **keys: Any
-    ) -> Config:
+    def values(self, store: str, trained: Sequence[Flight], **keys: Any) -> dict[str, Any]:
         """Describe a model over it, with what it was trained on in a file."""
-        path = self._folder / "trained.pq"
+        path = self.folder / "trained.pq"
         pq.write_table(self._rows(trained, None), path)
-        table = {} if self._kind in {"parquet", "csv"} else {"table": "predictions"}
+        table = {} if self.kind in {"parquet", "csv"} else {"table": "predictions"}
         log = {"time": "event_time", "id": "prediction_id", **table, **keys.pop("log", {})}
+        model = {
+            "source": self.source,
+            "log": log,
+            "baseline": {"file": str(path)},
+            "prediction": {"kind": "binary", "score": "score"},
+            "cohorts": ["origin"],
+            "columns": {"written": {"kind": "ignore"}},
+            "window": "6h",
+            "noun": "flights",
+            **keys,
+        }
         rule = {"name": "day", "statistic": "js", "threshold": 0.25, "over": "12h", "windows": 2,
                 "min_rows": 15}  # fmt: skip
-        return Config.model_validate(
-            {
-                "store": store,
-                "models": {
-                    MODEL: {
-                        "source": self.source,
-                        "log": log,
-                        "baseline": {"file": str(path)},
-                        "prediction": {"kind": "binary", "score": "score"},
-                        "cohorts": ["origin"],
-                        "columns": {"written": {"kind": "ignore"}},
-                        "window": "6h",
-                        **keys,
-                    }
-                },
-                "alerts": {"budget": "off", "rules": [rule] if rules else []},
-            }
-        )
+        return {
+            "store": store,
+            "models": {MODEL: model},
+            "alerts": {"budget": "off", "rules": [rule]},
+        }
+
+    def config(self, store: str, trained: Sequence[Flight], **keys: Any) -> Config:
+        return Config.model_validate(self.values(store, trained, **keys))
 
     def _rows(self, rows: Sequence[Flight], written: Written) -> pa.Table:
         values = [
@@ -117,15 +119,15 @@ class Arrivals:
         engine.dispose()
 
     def _add_to_duckdb(self, rows: Sequence[Flight], written: Written = None) -> None:
-        with duckdb.connect(str(self._folder / "log.duckdb")) as connection:
+        with duckdb.connect(str(self.folder / "log.duckdb")) as connection:
             connection.register("come", self._rows(rows, written))
             connection.execute("INSERT INTO predictions SELECT * FROM come")
 
     def _add_file(self, rows: Sequence[Flight], written: Written = None) -> None:
         self._files += 1
-        path = self._folder / f"{self._files:04}.{self._kind}"
+        path = self.folder / f"{self._files:04}.{self.kind}"
         table = self._rows(rows, written)
-        if self._kind == "csv":
+        if self.kind == "csv":
             pyarrow.csv.write_csv(table, path)
         else:
             pq.write_table(table, path)
