@@ -16,12 +16,14 @@ from monitor.config import Config
 from monitor.crew import at_work
 from monitor.due import due
 from monitor.errors import ConfigError
+from monitor.late import Verdict
 from monitor.pipeline import Run, Stopped, decide_ready, prepare, work
+from monitor.recount import differing
 from monitor.sources import open_log
-from monitor.store import runs
+from monitor.store import recounts, runs
 from profiles.windows import Window, ceil, floor
 
-Reprocess = Literal["none", "failed", "all"]
+Reprocess = Literal["none", "failed", "late", "all"]
 
 LOOK_EVERY_S = 0.5
 
@@ -74,8 +76,9 @@ def backfill(
     ----------
     start, end : datetime or None
         The span; by default all of the log.
-    reprocess : "none", "failed" or "all"
-        Which windows that have a result are done again.
+    reprocess : "none", "failed", "late" or "all"
+        Which windows that have a result are done again; with "late" all are counted again in the
+        log, and those are done again that hold other rows than they were computed from.
     dry_run : bool
         Say how many windows there are, and do none.
     jobs : int
@@ -107,15 +110,22 @@ def backfill(
         if not planned:
             return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
         span = Window(start=planned[0].start, end=planned[-1].end)
-        states = {"none": (), "failed": ("failed",), "all": ("failed", "done")}[reprocess]
+        states = {"failed": ("failed",), "all": ("failed", "done")}.get(reprocess, ())
+        try:
+            changed = _changed(run, span) if reprocess == "late" else Verdict()
+        except Stopped:
+            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
         known = runs.known(engine, name, span)
         kept = sum(1 for state in known.values() if state == "done" and state not in states)
+        kept -= len(changed.dirty)
         total = len(planned) - kept
         if dry_run:
             return Backfilled(windows=total, failed=0, skipped=kept, rows=0, stopped=False)
         runs.plan(engine, name, planned, notify=notify)
         if states:
             runs.reopen(engine, name, span, states)
+        if reprocess == "late":
+            recounts.write(engine, name, changed)
         counted = _Counted(total=total, progress=progress)
         if jobs > 1 and total > 1:
             _together(run, span, counted, jobs=min(jobs, total))
@@ -128,6 +138,10 @@ def backfill(
             left=total - counted.done,
             stopped=run.stopping() and counted.done < total,
         )
+
+
+def _changed(run: Run, span: Window) -> Verdict:
+    return differing(run.engine, run.name, run.model, run.source, span, stopping=run.stopping)
 
 
 @dataclass

@@ -21,6 +21,7 @@ from monitor.config import Config
 from monitor.due import due
 from monitor.errors import ConfigError, reason
 from monitor.pipeline import Run, Stopped, prepare, work
+from monitor.recount import Lookout
 from monitor.sources import LogSource, open_log
 from monitor.store import runs
 from monitor.store.outbox import StoredOutbox
@@ -52,6 +53,7 @@ class ModelWorker:
         self._planned_to: datetime | None = None
         self._source: LogSource | None = None
         self._run: Run | None = None
+        self._lookout: Lookout | None = None
 
     def look(self) -> int:
         """Look at the log once and do what is due; return the windows done.
@@ -75,7 +77,7 @@ class ModelWorker:
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
-        self._source = self._run = None
+        self._source = self._run = self._lookout = None
 
     def _look(self) -> int:
         model = self._config.models[self.name]
@@ -91,7 +93,12 @@ class ModelWorker:
                 self._engine, self._config, self.name, self._source,
                 clock=self._clock, stopping=self._stop.is_set,
             )  # fmt: skip
+        if self._lookout is None:
+            self._lookout = Lookout(
+                self._engine, self.name, model, self._source, stopping=self._stop.is_set
+            )
         self._plan(now, watermark)
+        self._lookout.look(watermark=min(watermark, now), now=now)
         return self._work(self._run)
 
     def _plan(self, now: datetime, watermark: datetime) -> None:

@@ -12,6 +12,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain, groupby
+from shlex import quote
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -66,6 +67,7 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "open_incidents": status.open_incidents,
                 "last_error": status.last_error,
                 "promise": _promise_record(status.promise),
+                "late": _late_record(status),
             }
             for status in statuses
         }
@@ -86,6 +88,27 @@ def _promise_record(promise: Promise | None) -> dict[str, Any] | None:
         "days": promise.days,
         "begins_after": promise.begins_after,
     }
+
+
+def _late_record(status: ModelStatus) -> dict[str, Any] | None:
+    late = status.late
+    if late is None:
+        return None
+    return {
+        "rows": late.rows,
+        "windows": late.windows,
+        "from": _time(late.start),
+        "to": _time(late.end),
+        "command": late_command(status),
+    }
+
+
+def late_command(status: ModelStatus) -> str:
+    """Return the command that takes in the rows that came too late."""
+    assert status.late is not None
+    start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (status.late.start, status.late.end))
+    of = f"monitor backfill --model {quote(status.name)} --reprocess late"
+    return f"{of} --from {start} --to {end}"
 
 
 def incident_record(incident: Incident) -> dict[str, Any]:

@@ -36,7 +36,7 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
     """Where every model stands: windows, watermark, open incidents."""
     from monitor.clock import system_clock
     from monitor.config import load
-    from monitor.reading import status_record
+    from monitor.reading import late_command, status_record
     from monitor.store.engine import open_store
     from monitor.store.queries import statuses
 
@@ -66,6 +66,12 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
         if at.promise is not None:
             said = plain(promise_sentence(**vars(at.promise)))
             console.print(f"{at.name}: {said}", markup=False, highlight=False)
+        if at.late is not None:
+            console.print(
+                f"{at.name}: {at.late.rows:,} {at.noun} came too late; to take them in: "
+                f"{late_command(at)}",
+                markup=False, highlight=False, soft_wrap=True,
+            )  # fmt: skip
         if at.last_error:
             console.print(f"{at.name}: {at.last_error}", markup=False)
 

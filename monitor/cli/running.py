@@ -48,8 +48,11 @@ def backfill(
     start: From = None,
     end: To = None,
     reprocess: Annotated[
-        Literal["none", "failed", "all"],
-        typer.Option(help="Which windows that have a result are done again."),
+        Literal["none", "failed", "late", "all"],
+        typer.Option(
+            help="Which windows that have a result are done again; late: those that hold other "
+            "rows by now."
+        ),
     ] = "none",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")

@@ -133,7 +133,19 @@ class Log(Strict):
     id: Name | None = None
     payload: Name | None = None
     version: Name | None = None
+    ingested: Name | None = None  # when a row was written, or an id that only grows
+    overlap: Wait = timedelta(hours=6)  # for so long after its closing a window takes late rows in
     db_schema: Name | None = Field(default=None, alias="schema")
+
+    @field_validator("ingested")
+    @classmethod
+    def _other_than_the_time(cls, ingested: str | None, info: ValidationInfo) -> str | None:
+        if ingested is not None and ingested == info.data.get("time"):
+            raise ValueError(
+                "it is log.time itself, by which a late row is as old as any; name the column "
+                "that says when a row was written, or take it away"
+            )
+        return ingested
 
 
 class Baseline(Strict):
@@ -268,7 +280,8 @@ class Model(Strict):
         """Columns that tell rows apart and are not watched; a version may still be a cohort."""
         is_cohort = any(self.log.version in cohort for cohort in self.cohorts)
         version = None if is_cohort else self.log.version
-        return tuple(name for name in (self.log.time, self.log.id, version) if name)
+        special = (self.log.time, self.log.id, version, self.log.ingested)
+        return tuple(dict.fromkeys(name for name in special if name))
 
     @property
     def unread(self) -> frozenset[str]:
@@ -279,6 +292,8 @@ class Model(Strict):
         for cohort in self.cohorts:
             used.update(cohort)
         ignored = {name for name, column in self.columns.items() if column.kind == "ignore"}
+        if self.log.ingested is not None:  # it differs in every copy of a row
+            ignored.add(self.log.ingested)
         return frozenset(ignored - used)
 
     def lacks_version(self, name: str) -> str | None:

@@ -159,6 +159,7 @@ _DONE = (
         next_attempt=None,
         error=None,
         attempts=0,
+        late=None,
         **{
             name: bindparam(f"new_{name}")
             for name in (

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, Row, Text, cast, func, or_, select
 
 from alerts.incident import State
 from monitor.config import Config, Model
-from monitor.store.queries.views import ModelState, ModelStatus, Promise, WindowCounts
+from monitor.store.queries.views import ModelState, ModelStatus, Promise, TooLate, WindowCounts
 from monitor.store.tables import (
     deliveries,
     incidents,
@@ -92,7 +92,19 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
         open_incidents=len(open_incidents),
         last_error=error,
         promise=_promise(connection, config, name, first, watermark),
+        late=_too_late(connection, name),
     )
+
+
+def _too_late(connection: Connection, name: str) -> TooLate | None:
+    found = connection.execute(
+        select(
+            func.sum(windows.c.late), func.count(), func.min(windows.c.start),
+            func.max(windows.c.end),
+        ).where(windows.c.model == name, windows.c.late > 0)
+    ).one()  # fmt: skip
+    rows, many, start, end = found
+    return TooLate(rows=int(rows), windows=many, start=start, end=end) if many else None
 
 
 def _promise(

@@ -53,6 +53,16 @@ class Promise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TooLate:
+    """Rows that came too late for their windows to be done again by themselves."""
+
+    rows: int
+    windows: int
+    start: datetime  # of the first of these windows
+    end: datetime  # of the last
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelStatus:
     """One model at a glance, without reading a profile."""
 
@@ -68,6 +78,7 @@ class ModelStatus:
     open_incidents: int
     last_error: str | None
     promise: Promise | None = None  # None where the budget is off
+    late: TooLate | None = None  # None where none are known
 
 
 @dataclass(frozen=True, kw_only=True)
