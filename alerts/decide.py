@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from alerts import moved
 from alerts.errors import DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import (
+    PERSISTENT,
+    QUIET_WINDOWS,
     Incident,
     IncidentStream,
     State,
@@ -23,15 +25,16 @@ from alerts.incident import (
     Transition,
     TransitionState,
     incident_id,
+    lasting_of,
     ranked,
 )
 from alerts.rules import CHECK, UNCLEAR, Readings, Rule, StreamKey
+from alerts.schema import ColumnsSeen
+from alerts.schema import after as schema_after
 from profiles.windows import Window
 
 KIND = "drift"
 QUIET_RATIO = 0.9  # a stream at its threshold must not open and close an incident by turns
-QUIET_WINDOWS = 3  # an incident ends no sooner than this, however short its rule
-PERSISTENT = timedelta(days=7)  # an incident that is open for so long is set aside
 
 Streaks = Mapping[StreamKey, Streak]
 
@@ -52,6 +55,7 @@ def decide(
     rules: Sequence[Rule],
     readings: Sequence[Readings],
     state: State,
+    columns: ColumnsSeen | None = None,
 ) -> Decision:
     """Decide one window of one model.
 
@@ -74,6 +78,9 @@ def decide(
         At most one of each rule, in any order.
     state
         What the decision of the window before gave.
+    columns
+        What the window shows of the columns of the log, which have an incident of their own, as
+        `alerts.schema` says; None where it shows nothing.
 
     Raises
     ------
@@ -104,7 +111,7 @@ def decide(
             at=window.end,
         )
         if incident.resolved is None and window.end - incident.opened >= PERSISTENT:
-            incident, lasting = _lasting(incident, at=window.end)
+            incident, lasting = lasting_of(incident, at=window.end)
             told = (*told, lasting)
     elif ripe:
         incident, told = _opened(
@@ -113,19 +120,28 @@ def decide(
     else:
         incident, told = None, ()
 
-    known = {before.id: before for before in state.open}
     found = [*aside, *([] if incident is None else [incident])]
     still_open = [of for of in found if of.resolved is None]
+    schema, changed, told_schema = schema_after(
+        model=model, window=window, state=state.schema, seen=columns
+    )
+    known = {before.id: before for before in state.open}
+    found += changed
     after = State(
         at=window.end,
         streaks=_kept(streaks, still_open),
         incident=next((of for of in still_open if of.state == "firing"), None),
         persistent=tuple(of for of in still_open if of.state == "persistent"),
+        schema=schema,
     )
     return Decision(
         state=after,
         incidents=tuple(of for of in found if of != known.get(of.id)),
-        transitions=(*told_aside, *_in_order(model, state.name, after, beyond, told)),
+        transitions=(
+            *told_aside,
+            *_in_order(model, state.name, after, beyond, told),
+            *told_schema,
+        ),
     )
 
 
@@ -223,21 +239,6 @@ def _set_aside(
         found.append(incident)
         told += transitions
     return found, told
-
-
-def _lasting(incident: Incident, *, at: datetime) -> tuple[Incident, Transition]:
-    """Set an incident aside: it stays open, and its columns open no other."""
-    persistent = replace(incident, state="persistent")
-    transition = Transition.of(
-        model=incident.model,
-        incident=incident.id,
-        at=at,
-        before="firing",
-        after="persistent",
-        reason=f"open for {PERSISTENT.days} days",
-        text=f"persistent after {PERSISTENT.days} days; what moved is set aside",
-    )
-    return persistent, transition
 
 
 def _continued(

@@ -142,6 +142,7 @@ windows = Table(
     Column("rows_read", BigInteger),
     Column("rows_profiled", BigInteger),
     Column("rejected", JSON),  # reason → rows
+    Column("changes", JSON(none_as_null=True)),  # of its columns: profiles.changes; null if none
     Column("took_ms", Integer),
     Column("finished_at", UtcDateTime),
     Column("error", Text),

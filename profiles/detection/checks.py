@@ -8,7 +8,7 @@ been seen in half a year. What has been seen before is usual here, and is left t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -142,7 +142,7 @@ class Checks:
 
     def add(
         self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0,
-        off: bool = False,
+        off: bool = False, blind: Collection[Dimension] = (),
     ) -> None:  # fmt: skip
         """Count a window that begins in a step of the running day.
 
@@ -152,11 +152,14 @@ class Checks:
             Rows that were read, and those among them whose identifier had come before.
         off : bool
             Whether the day is a holiday, on which fewer rows are no fault.
+        blind : collection of dimensions
+            Of which nothing is known.
         """
         self._first = self.day if self._first is None else self._first
         self._seen[step] += 1
         self._few_at.clear()
         self._off = off
+        self._blind.update(blind)
         self._read[step] += (read, repeated)
         for part in parts:
             for group, rows in zip(part.groups, part.rows.tolist(), strict=True):
@@ -221,6 +224,7 @@ class Checks:
 
     def _clear(self) -> None:
         self._off = False
+        self._blind: set[Dimension] = set()  # of which nothing is known for some of the day
         self._few_at: dict[int, Breach | None] = {}  # what was said of each step, until more comes
         self._seen: Ints = np.zeros(self.steps, np.int64)
         self._rows: Ints = np.zeros((len(self._groups), self.steps), np.int64)
@@ -292,6 +296,8 @@ class Checks:
             return
         for at in np.flatnonzero((came == 0) & (always > 0) & (usual >= _MIN_ROWS)).tolist():
             dimension, group = self._groups[at]
+            if dimension in self._blind:
+                continue
             yield Breach(
                 check="vanished", column="rows", dimension=dimension, group=group,
                 rows=round(usual[at]), now=0.0, was=float(usual[at]),
