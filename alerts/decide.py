@@ -6,7 +6,7 @@ decision can be replayed from any window whose state was kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
@@ -80,7 +80,8 @@ def decide(
         What the decision of the window before gave.
     columns
         What the window shows of the columns of the log, which have an incident of their own, as
-        `alerts.schema` says; None where it shows nothing.
+        `alerts.schema` says; None where it shows nothing. What rules see of those that are gone
+        or of another type is unknown while that incident is open.
 
     Raises
     ------
@@ -95,8 +96,17 @@ def decide(
         raise OutOfOrder(f"{model}: window to {window.end} is not after {state.at}, decided before")
     by_name = {rule.name: rule for rule in rules}
     seen = _by_rule(readings, by_name)
-    streaks = _advance(state, seen, by_name, window)
-    every = [stream for of in seen.values() for stream in _streams(of, window.end)]
+    schema, changed, told_schema = schema_after(
+        model=model, window=window, state=state.schema, seen=columns
+    )
+    hidden = state.schema.columns | schema.columns
+    streaks = _advance(state, seen, by_name, window, hidden)
+    every = [
+        stream
+        for of in seen.values()
+        for stream in _streams(of, window.end)
+        if not _is_hidden(stream.column, hidden)
+    ]
     aside, told_aside = _set_aside(state, every, streaks, by_name, at=window.end)
     beyond = [s for s in every if not state.is_aside(s.key)]
     ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
@@ -122,9 +132,6 @@ def decide(
 
     found = [*aside, *([] if incident is None else [incident])]
     still_open = [of for of in found if of.resolved is None]
-    schema, changed, told_schema = schema_after(
-        model=model, window=window, state=state.schema, seen=columns
-    )
     known = {before.id: before for before in state.open}
     found += changed
     after = State(
@@ -158,7 +165,11 @@ def _by_rule(readings: Sequence[Readings], rules: Mapping[str, Rule]) -> dict[st
 
 
 def _advance(
-    state: State, seen: Mapping[str, Readings], rules: Mapping[str, Rule], window: Window
+    state: State,
+    seen: Mapping[str, Readings],
+    rules: Mapping[str, Rule],
+    window: Window,
+    hidden: Collection[str],
 ) -> dict[StreamKey, Streak]:
     """Go on with the rows of windows of the streams that have one, and begin those of others."""
     streaks = {k: s for k, s in state.streaks.items() if k.rule in rules}
@@ -167,6 +178,8 @@ def _advance(
         place = {key: at for at, key in enumerate(of.streams)}
         judged, beyond = of.judged, of.beyond
         for key in (key for key in watched if key.rule == of.rule.name):
+            if _is_hidden(key.column, hidden):
+                continue
             at = place.get(key)
             if at is None:
                 quiet = True if of.complete else None
@@ -178,10 +191,17 @@ def _advance(
                 before = streaks.get(key, Streak())
                 streaks[key] = Streak(quiet=before.quiet + 1 if quiet else 0)
         for at in np.flatnonzero(beyond).tolist():
+            if _is_hidden(of.streams[at].column, hidden):
+                continue
             before = streaks.get(of.streams[at], Streak())
             first = before.since or window.end - of.rule.over
             streaks[of.streams[at]] = Streak(beyond=before.beyond + 1, since=first)
     return streaks
+
+
+def _is_hidden(column: str, hidden: Collection[str]) -> bool:
+    """Whether a column, or the one it is derived of, is in the incident of the log's columns."""
+    return column in hidden or column.rpartition(".")[0] in hidden
 
 
 def _opened(

@@ -159,6 +159,11 @@ class SchemaState:
     accepted: frozenset[ColumnChange] = frozenset()
     begun: bool = False
 
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the open incident of which nothing is known."""
+        return frozenset(of.column for of in self.quiet if of.change != "new")
+
     def to_record(self) -> dict[str, Any]:
         """Turn the state into plain JSON values."""
         return {

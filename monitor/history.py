@@ -124,7 +124,7 @@ def feed(
     unusable, gone = counted_of(baseline, changes.unusable), set(changes.missing)
     found = [without(of.profile, unusable) for of in parts if gone.isdisjoint(of.profile.dimension)]
     blind = [of.profile.dimension for of in parts if not gone.isdisjoint(of.profile.dimension)]
-    take(step, found, read=parts[0].read, repeated=parts[0].repeated, blind=blind)
+    take(step, found, read=parts[0].read, repeated=parts[0].repeated, blind=blind, changed=unusable)
 
 
 @dataclass(frozen=True, kw_only=True)

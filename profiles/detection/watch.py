@@ -197,7 +197,7 @@ class Watch:
 
     def add(
         self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0,
-        blind: Collection[Dimension] = (),
+        blind: Collection[Dimension] = (), changed: Collection[str] = (),
     ) -> None:  # fmt: skip
         """Count a window that begins in a step of the running day.
 
@@ -207,6 +207,8 @@ class Watch:
             Rows that were read, and those among them whose identifier had come before.
         blind : collection of dimensions
             Of which nothing is known, for the column that tells them apart is gone.
+        changed : collection of str
+            Columns that are gone, or came as another type, without counts in `parts`.
         """
         self._seen[step] += 1
         self._found = None
@@ -214,15 +216,19 @@ class Watch:
             self._blind.add(step)
         self._count(self._counts[step], parts)
         if self._checks is not None:
-            self._checks.add(step, parts, read=read, repeated=repeated, blind=blind)
+            self._checks.add(
+                step, parts, read=read, repeated=repeated, blind=blind, changed=changed
+            )
 
     def check(
         self, step: int, parts: Sequence[Profile], *, read: int, repeated: int,
-        blind: Collection[Dimension] = (),
+        blind: Collection[Dimension] = (), changed: Collection[str] = (),
     ) -> None:  # fmt: skip
         """Take a window for what is checked only: its day is like no other."""
         if self._checks is not None:
-            self._checks.add(step, parts, read=read, repeated=repeated, off=True, blind=blind)
+            self._checks.add(
+                step, parts, read=read, repeated=repeated, off=True, blind=blind, changed=changed
+            )
 
     def broken_by(self, step: int) -> list[Breach]:
         """Return the checks that were broken at any step of the running day so far."""
