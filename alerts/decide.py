@@ -6,9 +6,9 @@ decision can be replayed from any window whose state was kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from types import MappingProxyType
 
 import numpy as np
@@ -16,6 +16,8 @@ import numpy as np
 from alerts import moved
 from alerts.errors import DuplicateReading, OutOfOrder, UnknownRule
 from alerts.incident import (
+    PERSISTENT,
+    QUIET_WINDOWS,
     Incident,
     IncidentStream,
     State,
@@ -23,15 +25,16 @@ from alerts.incident import (
     Transition,
     TransitionState,
     incident_id,
+    lasting_of,
     ranked,
 )
 from alerts.rules import CHECK, UNCLEAR, Readings, Rule, StreamKey
+from alerts.schema import ColumnsSeen
+from alerts.schema import after as schema_after
 from profiles.windows import Window
 
 KIND = "drift"
 QUIET_RATIO = 0.9  # a stream at its threshold must not open and close an incident by turns
-QUIET_WINDOWS = 3  # an incident ends no sooner than this, however short its rule
-PERSISTENT = timedelta(days=7)  # an incident that is open for so long is set aside
 
 Streaks = Mapping[StreamKey, Streak]
 
@@ -52,6 +55,7 @@ def decide(
     rules: Sequence[Rule],
     readings: Sequence[Readings],
     state: State,
+    columns: ColumnsSeen | None = None,
 ) -> Decision:
     """Decide one window of one model.
 
@@ -74,6 +78,10 @@ def decide(
         At most one of each rule, in any order.
     state
         What the decision of the window before gave.
+    columns
+        What the window shows of the columns of the log, which have an incident of their own, as
+        `alerts.schema` says; None where it shows nothing. What rules see of those that are gone
+        or of another type is unknown while that incident is open.
 
     Raises
     ------
@@ -88,8 +96,17 @@ def decide(
         raise OutOfOrder(f"{model}: window to {window.end} is not after {state.at}, decided before")
     by_name = {rule.name: rule for rule in rules}
     seen = _by_rule(readings, by_name)
-    streaks = _advance(state, seen, by_name, window)
-    every = [stream for of in seen.values() for stream in _streams(of, window.end)]
+    schema, changed, told_schema = schema_after(
+        model=model, window=window, state=state.schema, seen=columns
+    )
+    hidden = state.schema.columns | schema.columns
+    streaks = _advance(state, seen, by_name, window, hidden)
+    every = [
+        stream
+        for of in seen.values()
+        for stream in _streams(of, window.end)
+        if not _is_hidden(stream.column, hidden)
+    ]
     aside, told_aside = _set_aside(state, every, streaks, by_name, at=window.end)
     beyond = [s for s in every if not state.is_aside(s.key)]
     ripe = [s for s in beyond if streaks[s.key].beyond >= by_name[s.rule].windows]
@@ -104,7 +121,7 @@ def decide(
             at=window.end,
         )
         if incident.resolved is None and window.end - incident.opened >= PERSISTENT:
-            incident, lasting = _lasting(incident, at=window.end)
+            incident, lasting = lasting_of(incident, at=window.end)
             told = (*told, lasting)
     elif ripe:
         incident, told = _opened(
@@ -113,19 +130,25 @@ def decide(
     else:
         incident, told = None, ()
 
-    known = {before.id: before for before in state.open}
     found = [*aside, *([] if incident is None else [incident])]
     still_open = [of for of in found if of.resolved is None]
+    known = {before.id: before for before in state.open}
+    found += changed
     after = State(
         at=window.end,
         streaks=_kept(streaks, still_open),
         incident=next((of for of in still_open if of.state == "firing"), None),
         persistent=tuple(of for of in still_open if of.state == "persistent"),
+        schema=schema,
     )
     return Decision(
         state=after,
         incidents=tuple(of for of in found if of != known.get(of.id)),
-        transitions=(*told_aside, *_in_order(model, state.name, after, beyond, told)),
+        transitions=(
+            *told_aside,
+            *_in_order(model, state.name, after, beyond, told),
+            *told_schema,
+        ),
     )
 
 
@@ -142,7 +165,11 @@ def _by_rule(readings: Sequence[Readings], rules: Mapping[str, Rule]) -> dict[st
 
 
 def _advance(
-    state: State, seen: Mapping[str, Readings], rules: Mapping[str, Rule], window: Window
+    state: State,
+    seen: Mapping[str, Readings],
+    rules: Mapping[str, Rule],
+    window: Window,
+    hidden: Collection[str],
 ) -> dict[StreamKey, Streak]:
     """Go on with the rows of windows of the streams that have one, and begin those of others."""
     streaks = {k: s for k, s in state.streaks.items() if k.rule in rules}
@@ -151,6 +178,8 @@ def _advance(
         place = {key: at for at, key in enumerate(of.streams)}
         judged, beyond = of.judged, of.beyond
         for key in (key for key in watched if key.rule == of.rule.name):
+            if _is_hidden(key.column, hidden):
+                continue
             at = place.get(key)
             if at is None:
                 quiet = True if of.complete else None
@@ -162,10 +191,17 @@ def _advance(
                 before = streaks.get(key, Streak())
                 streaks[key] = Streak(quiet=before.quiet + 1 if quiet else 0)
         for at in np.flatnonzero(beyond).tolist():
+            if _is_hidden(of.streams[at].column, hidden):
+                continue
             before = streaks.get(of.streams[at], Streak())
             first = before.since or window.end - of.rule.over
             streaks[of.streams[at]] = Streak(beyond=before.beyond + 1, since=first)
     return streaks
+
+
+def _is_hidden(column: str, hidden: Collection[str]) -> bool:
+    """Whether a column, or the one it is derived of, is in the incident of the log's columns."""
+    return column in hidden or column.rpartition(".")[0] in hidden
 
 
 def _opened(
@@ -223,21 +259,6 @@ def _set_aside(
         found.append(incident)
         told += transitions
     return found, told
-
-
-def _lasting(incident: Incident, *, at: datetime) -> tuple[Incident, Transition]:
-    """Set an incident aside: it stays open, and its columns open no other."""
-    persistent = replace(incident, state="persistent")
-    transition = Transition.of(
-        model=incident.model,
-        incident=incident.id,
-        at=at,
-        before="firing",
-        after="persistent",
-        reason=f"open for {PERSISTENT.days} days",
-        text=f"persistent after {PERSISTENT.days} days; what moved is set aside",
-    )
-    return persistent, transition
 
 
 def _continued(

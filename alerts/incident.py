@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, Literal
@@ -15,9 +15,12 @@ from alerts.errors import BadRecord
 from alerts.rules import NEVER_BEFORE, Cohort, StreamKey
 
 IncidentState = Literal["firing", "persistent", "resolved"]
+Change = Literal["missing", "type", "new"]
 TransitionState = Literal["ok", "pending", "firing", "persistent", "resolved"]
 
-_VERSION = 2
+QUIET_WINDOWS = 3  # an incident ends no sooner than this, however short its rule
+PERSISTENT = timedelta(days=7)  # an incident that is open for so long is set aside
+_VERSION = 3
 _LATER = ("effect", "low", "high", "mix", "mix_of")  # what the first records of streams lack
 
 
@@ -53,11 +56,11 @@ class IncidentStream:
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """A span in which one model was beyond normal; a model has at most one that fires."""
+    """A span in which one model was beyond normal; a model has at most one of a kind that fires."""
 
     id: str
     model: str
-    kind: str = "drift"
+    kind: str = "drift"  # or "schema"
     opened: datetime  # end of the window that opened it
     since: datetime  # start of the span the opening rule judged on
     state: IncidentState
@@ -92,10 +95,14 @@ class Transition:
         reason: str,
         text: str,
         notify: bool = False,
+        of: str = "transition",
     ) -> Transition:
-        """Make a transition with its name, which is the same whenever it is decided again."""
+        """Make a transition with its name, which is the same whenever it is decided again.
+
+        Of one `of` an incident, or where there is none the model, enters a state once a window.
+        """
         return cls(
-            id=_digest("transition", incident or model, _time(at), after),
+            id=_digest(of, incident or model, _time(at), after),
             incident_id=incident,
             model=model,
             at=at,
@@ -123,6 +130,65 @@ class Streak:
     since: datetime | None = None  # start of the span judged in the first window beyond
 
 
+@dataclass(frozen=True, kw_only=True, order=True)
+class ColumnChange:
+    """A column that is gone (*missing*), whose values are of another *type*, or that is *new*."""
+
+    change: Change
+    column: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class SchemaState:
+    """What later windows need to know of the columns of a log.
+
+    Attributes
+    ----------
+    incident : Incident or None
+        That is open.
+    quiet : mapping from ColumnChange to int
+        Of the changes that joined it: in how many windows in a row they were not seen.
+    accepted : frozenset of ColumnChange
+        Told already, and the columns beside the baseline's that the first window had.
+    begun : bool
+        Whether a window with rows has been decided.
+    """
+
+    incident: Incident | None = None
+    quiet: Mapping[ColumnChange, int] = field(default_factory=lambda: MappingProxyType({}))
+    accepted: frozenset[ColumnChange] = frozenset()
+    begun: bool = False
+
+    @property
+    def columns(self) -> frozenset[str]:
+        """The columns of the open incident of which nothing is known."""
+        return frozenset(of.column for of in self.quiet if of.change != "new")
+
+    def to_record(self) -> dict[str, Any]:
+        """Turn the state into plain JSON values."""
+        return {
+            "incident": None if self.incident is None else incident_record(self.incident),
+            "quiet": [[of.change, of.column, n] for of, n in sorted(self.quiet.items())],
+            "accepted": [[of.change, of.column] for of in sorted(self.accepted)],
+            "begun": self.begun,
+        }
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> SchemaState:
+        """Read what `to_record` made."""
+        incident = record["incident"]
+        return cls(
+            incident=None if incident is None else incident_from(incident),
+            quiet=MappingProxyType(
+                {ColumnChange(change=of, column=column): n for of, column, n in record["quiet"]}
+            ),
+            accepted=frozenset(
+                ColumnChange(change=of, column=column) for of, column in record["accepted"]
+            ),
+            begun=record["begun"],
+        )
+
+
 @dataclass(frozen=True, kw_only=True)
 class State:
     """All that a decision needs to know of earlier windows of one model.
@@ -134,10 +200,13 @@ class State:
     streaks: Mapping[StreamKey, Streak] = field(default_factory=lambda: MappingProxyType({}))
     incident: Incident | None = None  # that fires
     persistent: tuple[Incident, ...] = ()  # still open, and set aside; oldest first
+    schema: SchemaState = field(default_factory=SchemaState)
 
     @property
     def open(self) -> tuple[Incident, ...]:
-        return self.persistent if self.incident is None else (*self.persistent, self.incident)
+        """Every incident that is open, of whatever kind."""
+        others = (self.incident, self.schema.incident)
+        return (*self.persistent, *(of for of in others if of is not None))
 
     @property
     def aside(self) -> frozenset[str]:
@@ -179,6 +248,7 @@ class State:
                 ],
                 "incident": None if self.incident is None else incident_record(self.incident),
                 "persistent": [incident_record(incident) for incident in self.persistent],
+                "schema": self.schema.to_record(),
             }
         )
 
@@ -211,6 +281,9 @@ class State:
                 ),
                 incident=None if incident is None else incident_from(incident),
                 persistent=tuple(map(incident_from, record.get("persistent", ()))),
+                schema=SchemaState.from_record(record["schema"])
+                if "schema" in record
+                else SchemaState(),
             )
         except (KeyError, TypeError, ValueError) as e:
             if isinstance(e, BadRecord):
@@ -221,6 +294,21 @@ class State:
 def incident_id(*, model: str, kind: str, opened: datetime) -> str:
     """Name an incident by model, kind and the end of its opening window, always the same."""
     return _digest("incident", model, kind, _time(opened))
+
+
+def lasting_of(incident: Incident, *, at: datetime) -> tuple[Incident, Transition]:
+    """Set an incident aside: it stays open, and what moved in it opens no other."""
+    persistent = replace(incident, state="persistent")
+    transition = Transition.of(
+        model=incident.model,
+        incident=incident.id,
+        at=at,
+        before="firing",
+        after="persistent",
+        reason=f"open for {PERSISTENT.days} days",
+        text=f"persistent after {PERSISTENT.days} days; what moved is set aside",
+    )
+    return persistent, transition
 
 
 def ranked(streams: Iterable[IncidentStream]) -> tuple[IncidentStream, ...]:

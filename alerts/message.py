@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from alerts.changed import MOST_IN_SENTENCE, NEW, became, listing
 from alerts.incident import Incident
 from alerts.moved import (
     FAIR,
@@ -25,7 +26,7 @@ from alerts.moved import (
     statistic,
     title,
 )
-from alerts.rules import CHECK
+from alerts.rules import CHECK, SCHEMA
 from alerts.text import (
     GAP,
     MINUS,
@@ -52,12 +53,15 @@ __all__ = [
     "FAIR",
     "GAP",
     "MINUS",
+    "NEW",
     "NOTHING",
     "NUMBERS",
+    "SCHEMA",
     "STATISTICS",
     "Moved",
     "Span",
     "Spans",
+    "became",
     "capital",
     "change",
     "cohort",
@@ -96,11 +100,17 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
     timezone
         In which times are told.
     """
-    head, *others = columns_of(incident.streams)
-    spans = [
+    since = (
         Span("Since "),
         Span(moment(incident.since, timezone), strong=True),
         Span(f" ({place(timezone)}) "),
+    )
+    if incident.kind == SCHEMA:
+        spans = [*since, Span(listing(incident.streams, most=MOST_IN_SENTENCE), strong=True)]
+        return (*spans, Span("."), *_ended(incident, "As it was", timezone))
+    head, *others = columns_of(incident.streams)
+    spans = [
+        *since,
         *measured(head),
         Span(f" over {_rows(head, noun)}"),
     ]
@@ -113,14 +123,17 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
     cohorts = other_cohorts(incident.streams, head)
     if cohorts:
         spans.append(Span(f"; {listed(cohorts, more='more cohorts')} moved too"))
-    spans.append(Span("."))
-    if incident.resolved is not None:
-        spans += [
-            Span(" All quiet again by "),
-            Span(moment(incident.resolved, timezone), strong=True),
-            Span(f", after {duration(incident.resolved - incident.since)}."),
-        ]
-    return tuple(spans)
+    return (*spans, Span("."), *_ended(incident, "All quiet", timezone))
+
+
+def _ended(incident: Incident, how: str, timezone: str) -> Spans:
+    if incident.resolved is None:
+        return ()
+    return (
+        Span(f" {how} again by "),
+        Span(moment(incident.resolved, timezone), strong=True),
+        Span(f", after {duration(incident.resolved - incident.since)}."),
+    )
 
 
 def model_sentence(

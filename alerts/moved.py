@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable
 from itertools import groupby
 from typing import Protocol
 
-from alerts.rules import CHECK, Cohort
+from alerts.changed import listing
+from alerts.rules import CHECK, SCHEMA, Cohort
 from alerts.text import GAP, Span, Spans, cohort, listed, name, number, pair, plain
 
 STATISTICS = {
@@ -29,10 +30,11 @@ STATISTICS = {
     "fisher": "change of the commonest share",
     "oddness": "distance from normal",
     "check": "never before",
+    "schema": "columns of the log",
 }
 
 
-FAIR = {CHECK, "oddness"}  # that mean the same of few rows and of many
+FAIR = {CHECK, SCHEMA, "oddness"}  # that mean the same of few rows and of many
 MIX = "another mix"
 MOSTLY = 0.5  # of a change that is another mix of cohorts
 NUMBERS = ("mean", "number of")  # labels of numbers; the others are of shares
@@ -45,6 +47,8 @@ class Moved(Protocol):
     def column(self) -> str: ...
     @property
     def cohort(self) -> Cohort: ...
+    @property
+    def rule(self) -> str: ...
     @property
     def statistic(self) -> str: ...
     @property
@@ -67,7 +71,9 @@ class Moved(Protocol):
 
 def short(key: str) -> str:
     """Name a statistic in a word or two, as it stands beside a number."""
-    return {"oddness": "distance from normal", CHECK: "never before"}.get(key, key)
+    return {"oddness": "distance from normal", CHECK: "never before", SCHEMA: "columns"}.get(
+        key, key
+    )
 
 
 def statistic(key: str) -> str:
@@ -104,7 +110,13 @@ def mix(stream: Moved) -> str | None:
 
 
 def title(streams: Iterable[Moved]) -> str:
-    """Name an incident by what moved, worst first: ``visibility fell, humidity rose``."""
+    """Name an incident by what moved, worst first: ``visibility fell, humidity rose``.
+
+    One of columns is named by what became of them: ``temp is gone; new: fare_eur``.
+    """
+    streams = tuple(streams)
+    if streams and all(stream.statistic == SCHEMA for stream in streams):
+        return listing(streams)
     columns = columns_of(streams)
     if not columns:
         return "nothing moved"

@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 CHECK = "check"  # the statistic of what is a fact: it has no distance
+SCHEMA = "schema"  # the statistic of a column that is gone, of another type, or new
 NEVER_BEFORE = "never before"  # the rule of checks
 Cohort = tuple[tuple[str, str], ...]  # () is everybody; (("origin", "JFK"),) is one cohort
 

@@ -15,6 +15,7 @@ from monitor.config.calendar import Calendar
 from monitor.errors import ConfigError, StoreError
 from monitor.store import baselines, results
 from profiles.baseline import Baseline
+from profiles.changes import counted_of, without
 from profiles.detection.checks import Checks
 from profiles.detection.watch import Watch
 from profiles.detection.watched import watched
@@ -109,12 +110,21 @@ def _checked(baseline: Baseline, version: str | None) -> Baseline:
     return replace(baseline, profiles=kept)
 
 
-def feed(watch: Watch, clock: Clock, parts: Sequence[results.StoredProfile]) -> None:
-    """Give a watch one window; of a holiday's it is checked only what never happened before."""
+def feed(
+    watch: Watch, clock: Clock, parts: Sequence[results.StoredProfile], baseline: Baseline
+) -> None:
+    """Give a watch one window; of a holiday's it is checked only what never happened before.
+
+    A column that is gone, or came as another type, is as if it had never been asked for, and so
+    are the cohorts that it tells apart: that it changed is told by itself.
+    """
     day, step = clock.place(parts[0].window.start)
     take = watch.check if clock.is_off(day) else watch.add
-    found = [part.profile for part in parts]
-    take(step, found, read=parts[0].read, repeated=parts[0].repeated)
+    changes = parts[0].changes
+    unusable, gone = counted_of(baseline, changes.unusable), set(changes.missing)
+    found = [without(of.profile, unusable) for of in parts if gone.isdisjoint(of.profile.dimension)]
+    blind = [of.profile.dimension for of in parts if not gone.isdisjoint(of.profile.dimension)]
+    take(step, found, read=parts[0].read, repeated=parts[0].repeated, blind=blind, changed=unusable)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,5 +177,5 @@ def days_of(engine: Engine, past: Past, clock: Clock, watch: Watch) -> Iterator[
             watch.close()
         for parts in of_day:
             _, step = clock.place(parts[0].window.start)
-            feed(watch, clock, parts)
+            feed(watch, clock, parts, past.baseline)
     yield watch.day, step

@@ -21,6 +21,7 @@ from alerts.notification import Notification
 from alerts.rules import Readings
 from monitor import judging
 from monitor.clock import Clock, system_clock
+from monitor.columns import columns_seen
 from monitor.config import Baseline as Rows
 from monitor.config import Config, Model
 from monitor.errors import ConfigError, SourceError, reason
@@ -30,7 +31,8 @@ from monitor.store import readings as stored_readings
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline, accept
-from profiles.counting import profile_windows, seen_in, windows_at
+from profiles.changes import Looked
+from profiles.counting import profile_windows, seen_in, windows_at, windows_of
 from profiles.errors import InvalidGrid
 from profiles.repeats import Once
 from profiles.windows import Window, format_width
@@ -268,11 +270,12 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
     started = time.monotonic()
     windows = [claimed.window for claimed in claims]
     once = _sieve(run, claims)
+    looked = Looked(run.baseline, len(claims), apart=run.model.unwatched)
     while True:
         rejected = [Counter[str]() for _ in claims]
         parts = profile_windows(
             run.baseline.plan,
-            _rows(run, claims, rejected),
+            _rows(run, claims, rejected, looked),
             windows,
             time=run.model.log.time,
             once=once,
@@ -285,10 +288,12 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
         run.lately.repeats = once.expects
         for its, repeats in zip(rejected, once.rejected, strict=True):
             its.update(repeats)
+    certain = run.source.is_certain
+    changes = [looked.of(at, found[0], certain=certain) for at, found in enumerate(parts)]
     took_ms = int((time.monotonic() - started) * 1000 / len(claims))
     return [
-        runs.Finished(claim=claimed, parts=found, rejected=its, took_ms=took_ms)
-        for claimed, found, its in zip(claims, parts, rejected, strict=True)
+        runs.Finished(claim=claimed, parts=found, rejected=its, took_ms=took_ms, changes=of)
+        for claimed, found, its, of in zip(claims, parts, rejected, changes, strict=True)
     ]
 
 
@@ -305,9 +310,9 @@ def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
 
 
 def _rows(
-    run: Run, claims: Sequence[runs.Claim], rejected: Sequence[Counter[str]]
+    run: Run, claims: Sequence[runs.Claim], rejected: Sequence[Counter[str]], looked: Looked
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows of windows, and count those of each that are rejected."""
+    """Read the rows of windows, count those of each that are rejected, and look at the columns."""
     windows = [claimed.window for claimed in claims]
     for batch in _batches(run, claims, run.source.batches):
         for why, count in batch.rejected.items():
@@ -318,6 +323,9 @@ def _rows(
                 raise Mixed
             else:
                 rejected[0][why] += count
+        if batch.rows.num_rows:
+            at = windows_of(batch.rows, windows, time=run.model.log.time)
+            looked.look(batch.rows, at, batch.absent)
         yield batch.rows
 
 
@@ -409,6 +417,7 @@ def _decide_next(run: Run) -> int:
                 rules=[*(judged.rule for judged in run.rules), *lane_rules(run.config, run.name)],
                 readings=readings,
                 state=state,
+                columns=columns_seen(run.model, each.changes, each.rows),
             )
             state = decision.state
             decided.append(

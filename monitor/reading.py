@@ -7,7 +7,8 @@ The JSON Schemas in docs/schemas/ hold for these records; fields are only ever a
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
@@ -37,6 +38,7 @@ from monitor.store.queries import (
 )
 from monitor.store.queries.references import TOLERATED
 from profiles.baseline import Baseline, position
+from profiles.changes import Changes, counted_of
 from profiles.comparison import STATISTICS, compare
 from profiles.detection.attribution import Stream
 from profiles.effects import Effect
@@ -127,6 +129,7 @@ def incident_record(incident: Incident) -> dict[str, Any]:
                 "cohort": dict(stream.cohort),
                 "lane": stream.rule,
                 "statistic": stream.statistic,
+                "label": stream.label,
                 "effect": stream.value if stream.effect is None else stream.effect,
                 "low": stream.low,
                 "high": stream.high,
@@ -355,17 +358,48 @@ def drift_records(
     else:
         references = _References(engine, name, baseline_id, against, stored)
     read = results.together(engine, name, baseline_id, dimensions, span, columns=keep)
+    changed = _Changed(results.changes(engine, name, baseline_id, span), baseline)
     found = False
     merged = _merged(read, step or width)
     for window, profiles in merged if step is None else _slid(merged, width, first):
         for reference, named, profile in references.beside(window, profiles):
             for record in _records(
-                name, reference, window, profile, columns=columns, only=only, named=named
+                name,
+                reference,
+                window,
+                profile,
+                columns=columns,
+                only=only,
+                named=named,
+                changed=changed,
             ):
                 found = True
                 yield record
     if only is not None and not found:
         _refuse_unknown(baseline, dimensions[0], only)
+
+
+class _Changed:
+    """Which columns were gone, or came as another type, in which windows."""
+
+    def __init__(self, changes: Mapping[datetime, Changes], baseline: Baseline) -> None:
+        self._starts = list(changes)
+        self._gone, self._retyped = (
+            [counted_of(baseline, columns) for columns in of]
+            for of in (
+                [each.missing for each in changes.values()],
+                [each.retyped for each in changes.values()],
+            )
+        )
+
+    def why(self, window: Window, column: str) -> str | None:
+        """Say why a column has no value in a window, where it had changed in some of it."""
+        first, last = (bisect_left(self._starts, at) for at in (window.start, window.end))
+        if any(column in of for of in self._gone[first:last]):
+            return "the column is gone"
+        if any(column in of for of in self._retyped[first:last]):
+            return "the column came as another type"
+        return None
 
 
 _Beside = Iterator[tuple[Baseline, dict[str, str], Profile]]  # what, its name, and for which
@@ -549,6 +583,7 @@ def _records(
     columns: Sequence[str],
     only: Group | None,
     named: dict[str, str],
+    changed: _Changed,
 ) -> Iterator[dict[str, Any]]:
     part = baseline.along(profile.dimension)
     keep = [i for i, group in enumerate(profile.groups) if only is None or group == only]
@@ -568,6 +603,7 @@ def _records(
         short = ks_shortfall(grid, x, y) if isinstance(grid, NumericGrid) else None
         std = None if found.moments is None else found.moments.std()
         for row, i in enumerate(keep):
+            has_values = bool(x[row, : grid.values].any())
             yield {
                 "model": name,
                 "window": _span(window),
@@ -592,14 +628,26 @@ def _records(
                     for statistic in STATISTICS
                 },
                 "ks_shortfall": _optional(short, row),
-                **_why(grid, x[row], y[row], named["kind"]),
+                **_why(
+                    grid,
+                    x[row],
+                    y[row],
+                    named["kind"],
+                    None if has_values else changed.why(window, column),
+                ),
             }
 
 
-def _why(grid: Grid, x: np.ndarray[Any, Any], y: np.ndarray[Any, Any], kind: str) -> dict[str, str]:
+def _why(
+    grid: Grid,
+    x: np.ndarray[Any, Any],
+    y: np.ndarray[Any, Any],
+    kind: str,
+    changed: str | None,
+) -> dict[str, str]:
     """Say why the distances are null, where they are."""
     if not x[: grid.values].any():
-        return {"reason": "no rows with a value in this window"}
+        return {"reason": changed or "no rows with a value in this window"}
     if not y[: grid.values].any():
         own = kind in ("training", "reference")
         return {"reason": "no rows with a value in the baseline" if own else TOO_LITTLE}

@@ -108,7 +108,7 @@ class Watching:
                 _, step = clock.place(window.start)
                 if parts:
                     self._held[window.start] = parts[0].revision
-                    feed(watch, clock, parts)
+                    feed(watch, clock, parts, self._baseline)
                 if window.start not in wanted:
                     continue
                 if apart:

@@ -132,14 +132,27 @@ def windows_at(windows: Sequence[Window], us: npt.NDArray[np.int64]) -> npt.NDAr
     return window
 
 
+def windows_of(
+    batch: pa.RecordBatch, windows: Sequence[Window], *, time: str
+) -> npt.NDArray[np.int64]:
+    """Return the number of the window of each row of a batch.
+
+    Raises
+    ------
+    InvalidWindow
+        If a row lies in none of them.
+    """
+    moments = batch.column(time).cast(pa.timestamp("us", "UTC"))
+    return windows_at(windows, values_of(moments, np.int64))
+
+
 def _by_window(
     batches: Iterable[pa.RecordBatch], windows: Sequence[Window], time: str
 ) -> Iterator[tuple[pa.RecordBatch, npt.NDArray[np.int64]]]:
     """Yield batches with the number of the window of each row."""
     for batch in batches:
         if batch.num_rows:
-            moments = batch.column(time).cast(pa.timestamp("us", "UTC"))
-            yield batch, windows_at(windows, values_of(moments, np.int64))
+            yield batch, windows_of(batch, windows, time=time)
 
 
 def cohort_rows(batch: pa.RecordBatch, dimension: Dimension) -> dict[Group, int]:

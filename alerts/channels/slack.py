@@ -21,7 +21,7 @@ from slack_sdk.models.blocks import (
 
 from alerts.deliver import Outcome, Outgoing
 from alerts.http import TIMEOUT_S, Answer, check_url, outcome, post
-from alerts.message import GAP, Span, change, cohort, name, number
+from alerts.message import GAP, SCHEMA, Span, became, change, cohort, name, number
 from alerts.notification import Moved, Notification
 
 MOST_TEXT = 3_000  # of a section and of a context element
@@ -79,7 +79,7 @@ def payload(notification: Notification) -> dict[str, Any]:
     fields = [
         MarkdownTextObject(text=_lines(head, lines), verbatim=True)
         for head, lines in (
-            ("What moved", _moves(notification)),
+            ("What changed" if notification.kind == SCHEMA else "What moved", _moves(notification)),
             ("For whom", _groups(notification)),
         )
         if lines
@@ -148,6 +148,8 @@ def _lines(head: str, lines: Sequence[str]) -> str:
 
 def _moves(notification: Notification) -> list[str]:
     """Return one line a column: everybody's stream, or else its worst."""
+    if notification.kind == SCHEMA:
+        return [f"{name(s.column)}: {became(s)}" for s in notification.streams]
     first: dict[str, Moved] = {}
     for stream in sorted(notification.streams, key=lambda s: bool(s.cohort)):
         first.setdefault(stream.column, stream)
@@ -155,6 +157,8 @@ def _moves(notification: Notification) -> list[str]:
 
 
 def _groups(notification: Notification) -> list[str]:
+    if notification.kind == SCHEMA:  # it is so for everybody
+        return []
     first: dict[str, Moved] = {}
     for stream in notification.streams:
         first.setdefault(cohort(stream.cohort), stream)

@@ -186,7 +186,7 @@ def run(
         noon = log.at(day, NOON)
         windows = log.stored(Window(start=log.at(day), end=log.at(day + LATER + 1)))
         rows = log.rows(Window(start=log.at(day), end=log.at(day + 2)))
-        usual = dict(looks(log.clock, eve, day, windows))
+        usual = dict(looks(log, eve, day, windows))
         width = windows[0][0].window.end - windows[0][0].window.start
         for at, fault in enumerate(every):
             if fault.name not in wanted:
@@ -195,7 +195,7 @@ def run(
             span = Window(start=noon, end=noon + max(width, timedelta(hours=fault.hours)))
             rng = np.random.default_rng([SEED, day, at])
             changed, others = _happened(fault, rows, log.times, span, rng)
-            seen = looks(log.clock, eve, day, planted(log, changed, windows, span))
+            seen = looks(log, eve, day, planted(log, changed, windows, span))
             result = result_of(fault, log.clock.date(day), seen, usual)
             if reference is not None and fault.column is not None:
                 before, now = (log.table(of) for of in (rows, [*others, *changed]))
@@ -253,20 +253,19 @@ def _profiled(
         yield of_window, int(of_window[0].rows.sum()) + sum(rejected.values()), rejected
 
 
-def looks(
-    clock: Clock, eve: Watch, day: int, windows: Windows
-) -> Iterator[tuple[float, list[Named]]]:
+def looks(log: Log, eve: Watch, day: int, windows: Windows) -> Iterator[tuple[float, list[Named]]]:
     """Yield after each step from noon on, of three days, what alerts name in the order it is read.
 
     A step is told by the hours from noon to its end.
     """
+    clock = log.clock
     watch, hours = copy.deepcopy(eve), 24 / clock.steps
     of_day: dict[int, list[Sequence[StoredProfile]]] = {}
     for parts in windows:
         of_day.setdefault(clock.place(parts[0].window.start)[0], []).append(parts)
     for each in range(day, day + LATER + 1):
         for parts in of_day.get(each, ()):
-            feed(watch, clock, parts)
+            feed(watch, clock, parts, log.past.baseline)
         for step in range(clock.steps):
             since = (each - day) * 24 + (step + 1) * hours - NOON
             if since > 0:

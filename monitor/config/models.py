@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, get_args
 from urllib.parse import urlsplit
 from zoneinfo import available_timezones
 
@@ -116,6 +116,7 @@ Secret = Annotated[SecretStr, AfterValidator(_filled)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_http_secret)]
 Holiday = Annotated[str, BeforeValidator(holiday)]
 Cohort = Annotated[tuple[str, ...], BeforeValidator(_cohort)]  # its columns
+Policy = Literal["freeze", "evolve", "discard"]
 
 
 class Strict(BaseModel):
@@ -218,9 +219,34 @@ class Prediction(Strict):
     threshold: float | None = Field(default=None, allow_inf_nan=False)
 
 
+class Contract(Strict):
+    """What becomes of a column that is gone, came as another type, or is new.
+
+    ``freeze`` opens an incident, ``evolve`` accepts it and tells it once without a page, and
+    ``discard`` ignores it. One word stands for all three.
+    """
+
+    missing: Policy | None = None
+    type: Policy | None = None
+    new: Policy | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _all_three(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value not in get_args(Policy):
+            raise ValueError("it should be freeze, evolve or discard, or keys missing, type, new")
+        return dict.fromkeys(cls.model_fields, value)
+
+
+USUAL = Contract(missing="freeze", type="freeze", new="evolve")
+
+
 class Column(Strict):
     kind: Literal["numeric", "categorical", "text", "list", "time", "image", "ignore"] | None = None
     role: Literal["feature", "context"] = "feature"
+    contract: Contract = Field(default=Contract(), alias="schema")
 
 
 class Model(Strict):
@@ -230,6 +256,7 @@ class Model(Strict):
     prediction: Prediction | None = None
     cohorts: Annotated[tuple[Cohort, ...], BeforeValidator(_as_list("columns"))] = ()
     columns: dict[str, Column] = Field(default_factory=dict)
+    contract: Contract = Field(default=Contract(), alias="schema")
     window: Width = timedelta(hours=1)
     lateness: Wait = timedelta(0)
     noun: Name = "rows"
@@ -284,6 +311,11 @@ class Model(Strict):
         return tuple(dict.fromkeys(name for name in special if name))
 
     @property
+    def unwatched(self) -> tuple[str, ...]:
+        """Columns that are never news: those that tell rows apart, and those that hold others."""
+        return tuple(name for name in (*self.apart, self.log.payload) if name)
+
+    @property
     def unread(self) -> frozenset[str]:
         """Plain columns that nobody asks for, which need not be read."""
         used = {self.log.time, self.log.id, self.log.payload, self.log.version}
@@ -295,6 +327,12 @@ class Model(Strict):
         if self.log.ingested is not None:  # it differs in every copy of a row
             ignored.add(self.log.ingested)
         return frozenset(ignored - used)
+
+    def policy(self, change: Literal["missing", "type", "new"], column: str) -> Policy:
+        """Return what becomes of a change of a column: by itself, by the model, or as usual."""
+        own = self.columns[column].contract if column in self.columns else Contract()
+        said: list[Policy | None] = [getattr(of, change) for of in (own, self.contract, USUAL)]
+        return next(policy for policy in said if policy is not None)
 
     def lacks_version(self, name: str) -> str | None:
         """Say why the model's rows cannot be compared by version, None where they can."""

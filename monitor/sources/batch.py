@@ -41,9 +41,12 @@ class Batch:
         Rows that could not be understood; the reasons are the constants of `monitor.sources`.
     rejected_at : mapping from reason to int [count]
         When those were, in microseconds since 1970; without the reasons that are about the time.
+    absent : mapping from column to bool [n]
+        Which rows lack a key of the payload, where some do; a key that is null is there.
     """
 
     rows: pa.RecordBatch
     read: int
     rejected: Mapping[str, int]
     rejected_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    absent: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)

@@ -89,6 +89,10 @@ class DuckDatabase:
             nested = {of.name: sorted(names(pa.schema([of]))) for of in nothing.schema}
         return replace(table, nested=nested)
 
+    def types(self, name: str, schema: str | None) -> Mapping[str, sa.types.TypeEngine[Any]]:
+        """Look up the columns of a table or a view."""
+        return self.table(name, schema).types
+
     def has_index_on(self, _table: Table, _column: str) -> bool | None:
         """Tell that DuckDB knows the bounds of every column in every part of a table."""
         return True

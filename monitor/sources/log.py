@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,7 +14,7 @@ from monitor.errors import SourceError
 from monitor.late import Mark
 from monitor.sources import notes
 from monitor.sources.batch import Batch
-from monitor.sources.database import Table
+from monitor.sources.database import Database
 from monitor.sources.filelog import FileLog
 from monitor.sources.ingest import Ingest
 from monitor.sources.origin import Files, Origin, connect
@@ -79,6 +79,7 @@ class LogSource:
         self._opened: Reader | None = None
         self._narrow: Reader | None = None
         self._times: Reader | None = None
+        self._columns: tuple[SourceColumn, ...] = ()  # of the table, as the readers know it
         try:
             self._open()
             if model.log.ingested is not None:  # a column of another type is told at once
@@ -121,6 +122,7 @@ class LogSource:
             return FileLog(origin.pattern, columns, skip=skip)
         assert columns.table is not None
         table = origin.table(columns.table, columns.db_schema)
+        self._columns = declared(table.types)
         wanted = {
             "log.time": columns.time,
             "log.id": columns.id,
@@ -141,12 +143,29 @@ class LogSource:
 
     @contextmanager
     def _reading(self, opened: Callable[[], Reader] | None = None) -> Iterator[Reader]:
-        """Lend a reader; after an error all is looked up anew, for it may have changed."""
+        """Lend a reader of the table as it is now; after an error all is looked up anew."""
         try:
+            self._look_again()
             yield (opened or self._open)()
         except SourceError:
             self._forget()
             raise
+
+    def _look_again(self) -> None:
+        """Forget the readers of a table whose columns have changed since they were made.
+
+        A statement that was made before would lack a new column, ask for one that is gone, or
+        read one as what it was; so would one that the connection has prepared.
+        """
+        origin, log = self._origin, self._model.log
+        if self._opened is None or isinstance(origin, Files):  # files are looked up each time
+            return
+        assert log.table is not None
+        if declared(origin.types(log.table, log.db_schema)) != self._columns:
+            notes.info("the columns of the log have changed", action="source.changed")
+            self._forget()
+            if isinstance(origin, Database):
+                origin.drop()
 
     def _forget(self) -> None:
         for reader in (self._opened, self._narrow, self._times):
@@ -228,6 +247,11 @@ class LogSource:
         with self._reading() as reader:
             return reader.latest()
 
+    @property
+    def is_certain(self) -> bool:
+        """Whether every row has every column: a table without a payload."""
+        return not isinstance(self._origin, Files) and self._model.log.payload is None
+
     def columns(self) -> frozenset[str]:
         """Return the columns that batches have, as far as some rows show the payload's keys.
 
@@ -293,9 +317,9 @@ def open_log(model: config.Model) -> LogSource:
     return LogSource(model)
 
 
-def declared(table: Table) -> tuple[SourceColumn, ...]:
+def declared(types: Mapping[str, object]) -> tuple[SourceColumn, ...]:
     """Return a table's own columns in their order."""
-    return tuple(SourceColumn(name=name, type=_type(of)) for name, of in table.types.items())
+    return tuple(SourceColumn(name=name, type=_type(of)) for name, of in types.items())
 
 
 def _type(of: object) -> str:

@@ -61,7 +61,7 @@ def look_at(url: SecretStr, table: str | None) -> RawLook:
         return RawLook(
             name=found.name,
             schema=found.schema,
-            columns=declared(found),
+            columns=declared(found.types),
             values=values,
             rows=len(values[0]) if values else 0,
             indexed=frozenset(c for c in found.types if origin.has_index_on(found, c)),

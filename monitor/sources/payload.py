@@ -6,9 +6,12 @@ import json
 import math
 from collections import Counter
 from collections.abc import Container, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 PAYLOAD_MISSING = "payload_missing"
 PAYLOAD_NOT_JSON = "payload_not_json"
@@ -84,35 +87,61 @@ def _reason(value: Any) -> str:
     return PAYLOAD_NOT_JSON if isinstance(value, Unreadable) else PAYLOAD_NOT_OBJECT
 
 
-def flatten(
-    objects: Sequence[dict[str, Any]], *, taken: Container[str], payload: str
-) -> dict[str, list[Any]]:
-    """Make columns of objects; a key that one lacks is None there.
+@dataclass(frozen=True, kw_only=True)
+class Flat:
+    """Objects as columns.
+
+    Attributes
+    ----------
+    columns : dict from name to list
+        A key that an object lacks is None there.
+    absent : dict from name to bool [n]
+        Which objects lack a key, where some do: null is a value here.
+    """
+
+    columns: dict[str, list[Any]] = field(default_factory=dict)
+    absent: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+
+
+def flatten(objects: Sequence[dict[str, Any]], *, taken: Container[str], payload: str) -> Flat:
+    """Make columns of objects.
 
     A nested object's keys follow its own with a dot. A name that the table has a column of
     (`taken`) is put after the payload's own name and a dot.
     """
-    columns: dict[str, list[Any]] = {}
-    _flatten(objects, "", columns, 0)
-    return {
-        f"{payload}.{name}" if name in taken else name: values for name, values in columns.items()
-    }
+    flat = Flat()
+    _flatten(objects, "", flat, 0)
+    own = {name: f"{payload}.{name}" if name in taken else name for name in flat.columns}
+    return Flat(
+        columns={own[name]: values for name, values in flat.columns.items()},
+        absent={own[name]: rows for name, rows in flat.absent.items()},
+    )
 
 
-def _flatten(
-    objects: Sequence[dict[str, Any]], prefix: str, columns: dict[str, list[Any]], depth: int
-) -> None:
+def _flatten(objects: Sequence[dict[str, Any]], prefix: str, flat: Flat, depth: int) -> None:
     # Column by column: one pass of C code a key, in place of a Python step a value.
-    for key in dict.fromkeys(chain.from_iterable(objects)):
+    keys = dict.fromkeys(chain.from_iterable(objects))
+    all_there = sum(map(len, objects)) == len(keys) * len(objects)
+    for key in keys:
         values = [row.get(key) for row in objects]
+        lacking = None if all_there else np.array([key not in row for row in objects], bool)
         name = prefix + key
         if dict in set(map(type, values)) and depth < _DEEPEST:
             inner = [value if type(value) is dict else {} for value in values]
-            _flatten(inner, f"{name}.", columns, depth + 1)
+            _flatten(inner, f"{name}.", flat, depth + 1)
             values = [None if type(value) is dict else value for value in values]
             if not any(value is not None for value in values):
                 continue
-        earlier = columns.get(name)
+        earlier = flat.columns.get(name)
         if earlier is not None:  # "a.b" beside {"a": {"b": …}}: the one that is there counts
             values = [old if new is None else new for old, new in zip(earlier, values, strict=True)]
-        columns[name] = values
+            lacking = _both(flat.absent.pop(name, None), lacking)
+        flat.columns[name] = values
+        if lacking is not None and lacking.any():
+            flat.absent[name] = lacking
+
+
+def _both(
+    one: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None
+) -> npt.NDArray[np.bool_] | None:
+    return None if one is None or other is None else one & other

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from monitor.sources.arrays import Column, keep, record_batch
+from monitor.sources.arrays import Column, clean, keep, record_batch
 from monitor.sources.batch import Batch
 from monitor.sources.ids import exact
 from monitor.sources.moments import timed
@@ -63,6 +63,7 @@ def batch_of(
     columns, count, read = dict(rows.columns), rows.count, rows.count
     rejected: Counter[str] = Counter()
     rejected_at: dict[str, npt.NDArray[np.int64]] = {}
+    absent: dict[str, npt.NDArray[np.bool_]] = {}
     if not count:
         return Batch(rows=record_batch({}, 0), read=0, rejected={})
     if window is not None:
@@ -87,12 +88,15 @@ def batch_of(
             columns = keep(columns, payloads.kept)
             rejected += payloads.rejected
             count = len(payloads.objects)
-        columns |= flatten(payloads.objects, taken=shape.taken, payload=shape.payload)
+        flat = flatten(payloads.objects, taken=shape.taken, payload=shape.payload)
+        columns |= flat.columns
+        absent = {clean(name): rows for name, rows in flat.absent.items()}
     return Batch(
         rows=record_batch(columns, count),
         read=read,
         rejected=dict(rejected),
         rejected_at=rejected_at,
+        absent=absent,
     )
 
 

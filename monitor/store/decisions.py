@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import takewhile
 from typing import Any
@@ -18,6 +18,7 @@ from monitor.store.engine import insert_missing, upsert, writing
 from monitor.store.incidents import write_incident
 from monitor.store.runs import MAX_ATTEMPTS, lock
 from monitor.store.tables import outbox, scores, transitions, windows
+from profiles.changes import Changes
 from profiles.windows import Window
 
 _UNDECIDED = (
@@ -41,6 +42,8 @@ class Ready:
     failed: bool  # given up on: there is nothing to judge, the state is carried on
     notify: bool
     baseline: str | None  # what it was profiled on; None where it has failed
+    rows: int = 0  # that were profiled
+    changes: Changes = field(default_factory=Changes)  # of its columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +77,8 @@ def ready(connection: Connection, model: str, *, most: int) -> list[Ready]:
             failed=row.state == "failed",
             notify=row.notify,
             baseline=row.baseline,
+            rows=0 if row.state == "failed" else row.rows_profiled or 0,
+            changes=Changes.from_record(row.changes),
         )
         for row in takewhile(_is_ready, rows)
     ]

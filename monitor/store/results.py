@@ -12,6 +12,7 @@ from sqlalchemy import Engine, and_, bindparam, func, select
 
 from monitor.store.baselines import dimension_key
 from monitor.store.tables import profiles, windows
+from profiles.changes import Changes
 from profiles.codec import decode
 from profiles.profile import Dimension, Profile
 from profiles.repeats import CONFLICT, DUPLICATE
@@ -24,6 +25,11 @@ _OF = (
     windows.c.baseline == bindparam("baseline"),
 )
 _REVISIONS = select(windows.c.start, windows.c.revision).where(*_OF)
+_CHANGES = (
+    select(windows.c.start, windows.c.changes)
+    .where(*_OF, windows.c.changes.is_not(None))
+    .order_by(windows.c.start)
+)
 _PROFILES = (
     select(
         windows.c.start,
@@ -31,6 +37,7 @@ _PROFILES = (
         windows.c.revision,
         windows.c.rows_read,
         windows.c.rejected,
+        windows.c.changes,
         profiles.c.profile,
     )
     .join(
@@ -49,6 +56,7 @@ class StoredProfile:
     profile: Profile
     read: int = 0  # rows of the window
     rejected: Mapping[str, int] = field(default_factory=dict)  # reason → rows of it
+    changes: Changes = field(default_factory=Changes)  # of the columns of the window
 
     @property
     def repeated(self) -> int:
@@ -102,9 +110,17 @@ def together(
                     profile=decode(bytes(row.profile), columns),
                     read=row.rows_read or 0,
                     rejected=row.rejected or {},
+                    changes=Changes.from_record(row.changes),
                 )
                 for row in of_window
             ]
+
+
+def changes(engine: Engine, model: str, baseline: str, within: Window) -> dict[datetime, Changes]:
+    """Return how columns had changed in the windows inside a span where some had, by start."""
+    with engine.connect() as connection:
+        rows = connection.execute(_CHANGES, _asked(model, baseline, within))
+        return {row.start: Changes.from_record(row.changes) for row in rows}
 
 
 def revisions(engine: Engine, model: str, baseline: str, within: Window) -> dict[datetime, int]:

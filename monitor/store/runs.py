@@ -9,7 +9,7 @@ another has done since.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -32,6 +32,7 @@ from monitor.store.baselines import dimension_key
 from monitor.store.engine import insert_missing, upsert, writing
 from monitor.store.incidents import undecide
 from monitor.store.tables import models, profiles, windows
+from profiles.changes import Changes
 from profiles.codec import decode, encode
 from profiles.profile import Profile, same
 from profiles.windows import Window
@@ -59,6 +60,7 @@ class Finished:
     parts: Sequence[Profile]
     rejected: Mapping[str, int]
     took_ms: int
+    changes: Changes = field(default_factory=Changes)  # of its columns
 
     @property
     def rows(self) -> int:
@@ -72,6 +74,7 @@ class Finished:
             "new_rows_read": self.rows + sum(self.rejected.values()),
             "new_rows_profiled": self.rows,
             "new_rejected": dict(self.rejected),
+            "new_changes": self.changes.to_record(),
             "new_took_ms": self.took_ms,
             "new_finished_at": now,
         }
@@ -163,8 +166,8 @@ _DONE = (
         **{
             name: bindparam(f"new_{name}")
             for name in (
-                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "took_ms",
-                "finished_at",
+                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "changes",
+                "took_ms", "finished_at",
             )
         },
     )
@@ -286,7 +289,8 @@ def finish(
             if row is None or row.fence != claimed.fence:
                 continue
             again = row.revision > 0
-            differs = not again or row.baseline != baseline or not _same(connection, each, mine)
+            same = row.baseline == baseline and row.changes == each.changes.to_record()
+            differs = not (again and same and _same(connection, each, mine))
             if differs:
                 changed.append((claimed, mine))
                 if again:

@@ -145,6 +145,7 @@ windows = Table(
     Column("rows_profiled", BigInteger),
     Column("rejected", JSON),  # reason → rows
     Column("late", BigInteger),  # rows that came too late; null where none are known
+    Column("changes", JSON(none_as_null=True)),  # of its columns: profiles.changes; null if none
     Column("took_ms", Integer),
     Column("finished_at", UtcDateTime),
     Column("error", Text),

@@ -8,7 +8,7 @@ been seen in half a year. What has been seen before is usual here, and is left t
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Literal
@@ -138,11 +138,12 @@ class Checks:
         self._spells: dict[tuple[Check, str, Dimension, Group], _Spell] = {}
         self._past: deque[tuple[Ints, Ints]] = deque(maxlen=7 * _WEEKS[1])  # rows, seen
         self._most_repeated: deque[float] = deque(maxlen=MEMORY)
+        self._changed_before: frozenset[str] = frozenset()  # columns, on the day before
         self._clear()
 
     def add(
         self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0,
-        off: bool = False,
+        off: bool = False, blind: Collection[Dimension] = (), changed: Collection[str] = (),
     ) -> None:  # fmt: skip
         """Count a window that begins in a step of the running day.
 
@@ -152,11 +153,18 @@ class Checks:
             Rows that were read, and those among them whose identifier had come before.
         off : bool
             Whether the day is a holiday, on which fewer rows are no fault.
+        blind : collection of dimensions
+            Of which nothing is known.
+        changed : collection of str
+            Columns that are gone, or came as another type: that they lack values is known, on this
+            day and the next, for what was logged before they were back is without them too.
         """
         self._first = self.day if self._first is None else self._first
         self._seen[step] += 1
         self._few_at.clear()
         self._off = off
+        self._blind.update(blind)
+        self._changed.update(changed)
         self._read[step] += (read, repeated)
         for part in parts:
             for group, rows in zip(part.groups, part.rows.tolist(), strict=True):
@@ -217,10 +225,13 @@ class Checks:
         self._past.append((self._rows, seen))
         self._most_repeated.append(max(self._repeated_shares(), default=0.0))
         self.day += 1
+        self._changed_before = frozenset(self._changed)
         self._clear()
 
     def _clear(self) -> None:
         self._off = False
+        self._changed: set[str] = set()
+        self._blind: set[Dimension] = set()  # of which nothing is known for some of the day
         self._few_at: dict[int, Breach | None] = {}  # what was said of each step, until more comes
         self._seen: Ints = np.zeros(self.steps, np.int64)
         self._rows: Ints = np.zeros((len(self._groups), self.steps), np.int64)
@@ -292,6 +303,8 @@ class Checks:
             return
         for at in np.flatnonzero((came == 0) & (always > 0) & (usual >= _MIN_ROWS)).tolist():
             dimension, group = self._groups[at]
+            if dimension in self._blind:
+                continue
             yield Breach(
                 check="vanished", column="rows", dimension=dimension, group=group,
                 rows=round(usual[at]), now=0.0, was=float(usual[at]),
@@ -363,6 +376,8 @@ class Checks:
         missing = self._missing[:, : step + 1].sum(axis=1)
         broken = (missing >= _FIRST[0]) & (missing >= _FIRST[1] * rows) & (self._was_missing == 0)
         for at in np.flatnonzero(broken).tolist():
+            if self._columns[at] in self._changed | self._changed_before:
+                continue
             yield Breach(
                 check="first missing", column=self._columns[at], rows=int(missing[at]),
                 now=int(missing[at]) / rows, was=0.0,
@@ -370,7 +385,8 @@ class Checks:
 
     def _all_missing(self, step: int) -> Iterator[Breach]:
         for at, steps in self._without_values(step).items():
-            yield self._missing_at(at, steps[-1])
+            if self._columns[at] not in self._changed | self._changed_before:
+                yield self._missing_at(at, steps[-1])
 
     def _without_values(self, step: int) -> dict[int, list[int]]:
         """Return the steps, up to one, in which a column that has values had none."""

@@ -195,24 +195,40 @@ class Watch:
                 looks=round(MONTH * steps),
             )  # fmt: skip
 
-    def add(self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0) -> None:
+    def add(
+        self, step: int, parts: Sequence[Profile], *, read: int = 0, repeated: int = 0,
+        blind: Collection[Dimension] = (), changed: Collection[str] = (),
+    ) -> None:  # fmt: skip
         """Count a window that begins in a step of the running day.
 
         Parameters
         ----------
         read, repeated : int
             Rows that were read, and those among them whose identifier had come before.
+        blind : collection of dimensions
+            Of which nothing is known, for the column that tells them apart is gone.
+        changed : collection of str
+            Columns that are gone, or came as another type, without counts in `parts`.
         """
         self._seen[step] += 1
         self._found = None
+        if blind:  # how many rows came of whom cannot be told
+            self._blind.add(step)
         self._count(self._counts[step], parts)
         if self._checks is not None:
-            self._checks.add(step, parts, read=read, repeated=repeated)
+            self._checks.add(
+                step, parts, read=read, repeated=repeated, blind=blind, changed=changed
+            )
 
-    def check(self, step: int, parts: Sequence[Profile], *, read: int, repeated: int) -> None:
+    def check(
+        self, step: int, parts: Sequence[Profile], *, read: int, repeated: int,
+        blind: Collection[Dimension] = (), changed: Collection[str] = (),
+    ) -> None:  # fmt: skip
         """Take a window for what is checked only: its day is like no other."""
         if self._checks is not None:
-            self._checks.add(step, parts, read=read, repeated=repeated, off=True)
+            self._checks.add(
+                step, parts, read=read, repeated=repeated, off=True, blind=blind, changed=changed
+            )
 
     def broken_by(self, step: int) -> list[Breach]:
         """Return the checks that were broken at any step of the running day so far."""
@@ -374,6 +390,7 @@ class Watch:
     def _clear(self) -> None:
         groups = sum(map(len, self._groups.values()))
         self._seen = np.zeros(self.steps, np.int64)
+        self._blind: set[int] = set()
         self._counts = np.zeros((self.steps, groups, self._folding.places + 2), np.int32)
         self._found = None
 
@@ -400,10 +417,9 @@ class Watch:
 
     def _out(self, step: int) -> dict[str, list[int]]:
         """Return the steps of the running day that teach nothing, by column."""
-        if self._checks is None:
-            return {}
-        silent, columns = self._checks.out(step)
-        return columns | {ROWS: silent} if silent else columns
+        silent, columns = ([], {}) if self._checks is None else self._checks.out(step)
+        rows = sorted({*silent, *(at for at in self._blind if at <= step)})
+        return columns | {ROWS: rows} if rows else columns
 
     def _cells_of(self, lane: Lane) -> npt.NDArray[np.intp]:
         """Return the numbers of a lane's cells."""

@@ -169,8 +169,8 @@ def test_columns_of_types_that_copy_does_not_know_are_read_by_a_cursor(postgres_
         (batch,) = log.batches(DAY)
         assert column([batch.rows], "price") == ["$5.00"]
         run_sql(postgres_url, "ALTER TABLE predictions DROP COLUMN price")
-        with pytest.raises(SourceError, match="price"):
-            list(log.batches(DAY))
+        (batch,) = log.batches(DAY)
+        assert batch.rows.schema.names == ["event_time"]
         assert log.path() == "copy"
 
 

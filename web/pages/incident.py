@@ -10,8 +10,11 @@ from dash import Dash, Input, Output, dcc, html, no_update
 from alerts.message import (
     CHECK,
     FAIR,
+    NEW,
     NOTHING,
     NUMBERS,
+    SCHEMA,
+    became,
     capital,
     change,
     cohort,
@@ -36,6 +39,7 @@ from web.figures.sheet import rule_colours
 
 DELIVERY = {"waiting": "waiting", "sent": "sent", "dead": "given up", "held": "held back"}
 STREAMS_SHOWN = 12
+COLUMNS_SHOWN = 50
 
 
 def layout(incident: str) -> html.Div:
@@ -83,7 +87,12 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
         _head(view, timezone),
         html.Div(
             [
-                html.Div([_moved(view), _when(view, figure)], className="stack"),
+                html.Div(
+                    [_changed(view, timezone)]
+                    if view.row.kind == SCHEMA
+                    else [_moved(view), _when(view, figure)],
+                    className="stack",
+                ),
                 html.Div(
                     [
                         _timeline(view, timezone),
@@ -99,8 +108,59 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
     ]
 
 
+def _changed(view: IncidentView, timezone: str) -> html.Section:
+    """List the columns with what became of each: it has no distance to draw."""
+    rows = [
+        html.Div(
+            [
+                html.Div(
+                    [
+                        html.Span(name(stream.column), title=stream.column)
+                        if stream.rule == NEW
+                        else ui.link(
+                            name(stream.column),
+                            feature_path(view.row.model, stream.column)
+                            + write_query(_around(view)),
+                            title=stream.column,
+                        ),
+                        html.Small(name(stream.rule)),
+                    ],
+                    className="moved-name",
+                ),
+                html.Span("", className="moved-ratio"),
+                html.Span(became(stream)),
+                html.Div(
+                    [html.Small(f"seen {moment(stream.joined, timezone)}")],
+                    className="moved-values",
+                ),
+            ],
+            className="moved-row",
+            role="listitem",
+        )
+        for stream in view.streams[:COLUMNS_SHOWN]
+    ]
+    more = len(view.streams) - len(rows)
+    return ui.panel(
+        "What changed",
+        html.Div(rows, className="moved", role="list"),
+        html.P(f"{more:,} more columns changed.", className="quiet padded") if more > 0 else None,
+        note="columns of the log beside those of the baseline",
+    )
+
+
 def _new_normal(view: IncidentView) -> html.Section:
     """Say what becomes of it where it stays, and how to accept it."""
+    if view.row.kind == SCHEMA:
+        return ui.panel(
+            "If it is here to stay",
+            html.P(
+                "Nothing is known of these columns meanwhile; all others are watched as before. "
+                "It ends when they are as they were in three windows in a row, or when the "
+                "configuration accepts it, for the model or for one of its columns:",
+                className="quiet",
+            ),
+            ui.command("schema: evolve"),
+        )
     start, end = view.row.since, _around(view).end or view.row.since
     span = f"--from {start:%Y-%m-%dT%H:%MZ} --to {end - timedelta(days=1):%Y-%m-%dT%H:%MZ}"
     return ui.panel(

@@ -15,3 +15,4 @@ def upgrade() -> None:
     op.add_column("models", sa.Column("counted_to", UtcDateTime(), nullable=True))
     op.add_column("models", sa.Column("ingest", sa.JSON(), nullable=True))
     op.add_column("windows", sa.Column("late", sa.BigInteger(), nullable=True))
+    op.add_column("windows", sa.Column("changes", sa.JSON(none_as_null=True), nullable=True))
