@@ -428,12 +428,13 @@ def test_rows_that_came_while_their_window_was_being_read_are_found_afterwards(
     rows, late = split(held=SECOND, last=START + 3 * DAY)
     begun(here, rows)
     state = windows.c.start == SECOND.start
-    until = here.at.now + 3 * SETTLED
+    until = here.at.now + DAY
     with here.at.engine.begin() as connection:  # somebody is reading it again
         held = {"state": "running", "lease_until": until, "fence": windows.c.fence + 1}
         connection.execute(sa.update(windows).where(state).values(**held))
     here.come(late)
-    for _ in range(2):
+    here.come([ROWS[-1]])
+    for _ in range(3):
         here.at.look(after=SETTLED)
     assert here.revisions()[1] == 1
     with here.at.engine.begin() as connection:  # and had begun before they came

@@ -66,6 +66,24 @@ def test_what_tells_rows_apart_is_not_watched_unless_it_is_a_cohort(read: Load) 
     assert model.apart == ("event_time", "key")
 
 
+def test_when_a_row_was_written_is_not_watched_and_only_read_to_find_late_rows(
+    read: Load, problems: Problems
+) -> None:
+    told = SMALL.replace("event_time}", "event_time, id: key, ingested: loaded_at}")
+    model = read(told).models["flight-delay"]
+    assert model.apart == ("event_time", "key", "loaded_at")
+    assert model.unread == {"loaded_at"}
+    assert model.log.overlap == timedelta(hours=6)
+    growing = read(told.replace("loaded_at", "key")).models["flight-delay"]
+    assert growing.apart == ("event_time", "key")
+    assert growing.unread == frozenset()
+    off = read(told.replace("loaded_at", "loaded_at, overlap: 0"))
+    assert off.models["flight-delay"].log.overlap == timedelta(0)
+    (problem,) = problems(told.replace("loaded_at", "event_time"))
+    assert "models.flight-delay.log.ingested" in problem
+    assert "it is log.time itself" in problem
+
+
 def test_everything_the_design_shows_is_read(read: Load) -> None:
     config = read(
         """
