@@ -194,13 +194,14 @@ class Looked:
         for of, rows in _types_in(array):
             at = types.setdefault(of, np.zeros(self._windows, bool))
             if not at[here].all():
-                at[window[rows()]] = True
+                at[here if rows is None else window[rows]] = True
 
     def _meet(self, name: str, array: pa.Array, window: Ints, here: Ints) -> None:
         """Note a column that the baseline lacks in the windows where it has a value."""
         if all(name in self._new[at] for at in here.tolist()):
             return
-        for at in {at for _, rows in _types_in(array) for at in np.unique(window[rows()]).tolist()}:
+        having = [here if rows is None else window[rows] for _, rows in _types_in(array)]
+        for at in {at for its in having for at in np.unique(its).tolist()}:
             self._new[at].add(name)
             if len(self._new[at]) > 2 * MOST_NEW:
                 self._new[at] = smallest(self._new[at], MOST_NEW)
@@ -268,18 +269,17 @@ def _is_retyped(now: _Counts, was: _Counts) -> bool:
     return not was.wrong and now.wrong >= max(least, share * now.rows)
 
 
-def _types_in(array: pa.Array) -> Iterator[tuple[str, Any]]:
-    """Yield the types of the values of a column, each with a way to tell the rows that have it."""
-    if pa.types.is_null(array.type):
-        return
-    if not pa.types.is_union(array.type):
-        if array.null_count < len(array):
-            yield _called(array.type), lambda: ~missing(array)
-        return
-    for rows, arm in union_arms(array):
-        there = rows[~missing(arm)]
-        if len(there):
-            yield _called(arm.type), lambda there=there: there
+def _types_in(array: pa.Array) -> Iterator[tuple[str, npt.NDArray[Any] | None]]:
+    """Yield the types of the values of a column, each with the rows that have it; None if all."""
+    if pa.types.is_union(array.type):
+        for rows, arm in union_arms(array):
+            there = rows[~missing(arm)]
+            if len(there):
+                yield _called(arm.type), there
+    elif not array.null_count:
+        yield _called(array.type), None
+    elif array.null_count < len(array):
+        yield _called(array.type), ~missing(array)
 
 
 def _called(of: pa.DataType) -> str:

@@ -8,23 +8,29 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
+import jsonschema
 import numpy as np
 import pytest
 import sqlalchemy as sa
+from plotly.utils import PlotlyJSONEncoder
 
 from alerts.message import incident_sentence, plain, title
 from monitor.backfill import backfill
 from monitor.config import Config
 from monitor.daemon import ModelWorker
-from monitor.reading import drift_records
+from monitor.reading import drift_records, incident_record
 from monitor.store.queries import records, status
 from monitor.store.tables import models, outbox, profiles, transitions, windows
 from profiles.codec import decode
 from profiles.profile import Profile
 from tests.support.logs import run_sql
 from tests.support.store import MODEL, Backend, contents
+from web.desk import Desk
+from web.pages.incident import _page
+from web.reader import StoreReader
 
 Opened = Callable[..., sa.Engine]
 Row = dict[str, Any]
@@ -443,3 +449,34 @@ def test_a_drift_goes_on_beside_it(begin: Begin) -> None:
     assert kinds["schema"] == ("firing", "fare and temp are gone")
     assert kinds["drift"][0] == "firing"
     assert "temp" not in kinds["drift"][1]
+
+
+# What people see
+
+
+def test_its_page_lists_the_columns_and_how_to_accept_them(begin: Begin) -> None:
+    log = begin(payload=True, schema={"new": "freeze"})
+    log.log(3)
+    log.log(3, lambda row: without("temp")(row) | {"<b>new</b>": 1})
+    reader = StoreReader(engine=log.engine, config=log.config, clock=lambda: NOW)
+    desk = Desk(config=log.config, reader=reader, clock=lambda: NOW)
+    (incident,) = reader.incidents()
+    assert incident.kind == "schema"
+    page = _page(desk, incident.id, None, narrow=False)
+    shown = json.dumps(page, cls=PlotlyJSONEncoder)
+    for words in ("What changed", "temp is gone", "missing column", "new column", "schema: evolve"):
+        assert words in shown
+    assert "thresholds" not in shown
+    assert "baseline accept" not in shown
+
+
+def test_incidents_as_json_follow_their_schema(begin: Begin) -> None:
+    log = begin()
+    log.log(3)
+    log.alter("DROP COLUMN temp")
+    log.log(2)
+    (incident,) = records(log.engine)
+    record = incident_record(incident)
+    schema = json.loads(Path("docs/schemas/incidents.schema.json").read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(record)
+    assert (record["kind"], record["streams"][0]["label"]) == ("schema", "gone")
