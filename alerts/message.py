@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from alerts.incident import Incident
+from alerts import blind
+from alerts.incident import Incident, IncidentStream
 from alerts.moved import (
     FAIR,
     MIX,
@@ -66,6 +67,7 @@ __all__ = [
     "duration",
     "fixed",
     "incident_sentence",
+    "incident_title",
     "listed",
     "mix",
     "model_sentence",
@@ -90,12 +92,14 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
     Parameters
     ----------
     incident
-        With at least one stream.
+        With at least one stream, or of the monitor's own kind.
     noun
         What a row is, in the plural: ``flights``.
     timezone
         In which times are told.
     """
+    if incident.kind == blind.KIND:
+        return blind.sentence(incident, timezone=timezone)
     head, *others = columns_of(incident.streams)
     spans = [
         Span("Since "),
@@ -121,6 +125,11 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
             Span(f", after {duration(incident.resolved - incident.since)}."),
         ]
     return tuple(spans)
+
+
+def incident_title(kind: str, streams: Sequence[IncidentStream]) -> str:
+    """Name an incident in a few words."""
+    return blind.TITLE if kind == blind.KIND else title(streams)
 
 
 def model_sentence(
