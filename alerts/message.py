@@ -48,11 +48,14 @@ from alerts.text import (
     plain,
 )
 
+MONITOR = blind.KIND
+
 __all__ = [
     "CHECK",
     "FAIR",
     "GAP",
     "MINUS",
+    "MONITOR",
     "NOTHING",
     "NUMBERS",
     "STATISTICS",

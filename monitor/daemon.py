@@ -94,7 +94,8 @@ class ModelWorker:
             self.close()
             return 0
         except Exception as error:  # noqa: BLE001 - the edge of a job: no model stops another
-            self._fail(reason(error), since=self._began)
+            if not self._stop.is_set():  # else it was ended by us
+                self._fail(reason(error), since=self._began)
             return 0
         finally:
             self._vitals.looked(self.name, ok=self._failures == 0, wait=self.wait)
@@ -211,12 +212,17 @@ class ModelWorker:
         self.close()
 
     def _succeed(self, *, more: bool) -> None:
-        blind.well(self._engine, self.name)
+        now, poll = self._clock(), self._config.daemon.poll
+        well = blind.well(self._engine, self.name, now=now)
         self._vitals.store_works(self.name)
+        if not well:  # the log answers, and its windows still fail
+            failures = max(1, self._failures)
+            self.wait = wait_after(failures, poll=poll, chance=self._chance())
+            return
         if self._failures:
             log.info("the model can be worked on again", action="look.recovered", model=self.name)
         self._failures = 0
-        self.wait = AT_ONCE if more else self._config.daemon.poll
+        self.wait = AT_ONCE if more else poll
 
 
 class Daemon:
@@ -246,7 +252,7 @@ class Daemon:
         url = config.daemon.heartbeat
         self._heartbeat = None if url is None else Heartbeat(url.get_secret_value(), clock=clock)
         pools = {"default": config.daemon.workers, **dict.fromkeys(OWN, 1)}
-        self._scheduler = BackgroundScheduler(
+        self.scheduler = BackgroundScheduler(
             timezone=UTC,
             # many models that catch up at once must not keep messages from being sent
             executors={name: ThreadPoolExecutor(threads) for name, threads in pools.items()},
@@ -263,8 +269,8 @@ class Daemon:
             poll = self._config.daemon.poll
             self._every(DELIVERY_EVERY, self._deliver, on="delivery")
             self._every(poll, self._vitals.pulse, on="pulse")
-            self._every(poll, self._watch, on="watch")
-            self._scheduler.start()
+            self._every(poll, self.watch, on="watch")
+            self.scheduler.start()
             stack.callback(self._end)
             log.info("the daemon runs", action="daemon.started", models=len(self._workers))
             if ready is not None:
@@ -275,6 +281,11 @@ class Daemon:
     def stop(self) -> None:
         self._stop.set()
 
+    @property
+    def busy(self) -> bool:
+        """Whether a look is under way."""
+        return any(worker.busy for worker in self._workers)
+
     def health(self) -> Health:
         """Say whether it is alive; asks no database."""
         return self._vitals.health()
@@ -282,13 +293,13 @@ class Daemon:
     def _end(self) -> None:
         """Let nothing that is being read hold the end up, and wait for what is being written."""
         pause = threading.Event()
-        while any(worker.busy for worker in self._workers):
+        while self.busy:
             for worker in self._workers:
                 if worker.busy:
                     worker.cancel()
             pause.wait(CANCEL_EVERY_S)
         with suppress(SchedulerNotRunningError):
-            self._scheduler.shutdown(wait=True)
+            self.scheduler.shutdown(wait=True)
 
     def _cycle(self, worker: ModelWorker) -> None:
         try:
@@ -297,7 +308,7 @@ class Daemon:
             if not self._stop.is_set():
                 self._soon(self._cycle, worker, after=worker.wait)
 
-    def _watch(self) -> None:
+    def watch(self) -> None:
         """Look after ourselves: the store, models that cannot be read, the heartbeat."""
         try:
             try_writing(self._engine)
@@ -306,6 +317,7 @@ class Daemon:
                 self._settle(worker.name)
         except UNUSABLE as error:
             self._vitals.store_fails("watch", in_short(error))
+            self._engine.dispose()  # SQLite keeps a connection read-only that began so
             return
         except Exception as error:  # noqa: BLE001 - the edge of a job: it is to run again
             log.warning("the daemon cannot look after itself", action="watch.failed",
@@ -356,12 +368,12 @@ class Daemon:
     ) -> None:
         """Run a job once; one of a name that has not begun is put off for it."""
         at = datetime.now(UTC) + after
-        self._scheduler.add_job(
+        self.scheduler.add_job(
             job, "date", args=args, run_date=at, executor=on, id=name, replace_existing=True
         )
 
     def _every(self, interval: timedelta, job: Callable[..., None], *, on: str) -> None:
-        self._scheduler.add_job(
+        self.scheduler.add_job(
             job,
             "interval",
             seconds=interval.total_seconds(),

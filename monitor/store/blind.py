@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, func, literal, select, update
+from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, literal, select, update
 
 from alerts import blind
 from alerts.blind import KIND, Trouble
@@ -21,6 +21,11 @@ from monitor.store.engine import writing
 from monitor.store.incidents import write_incident, write_transitions
 from monitor.store.runs import MAX_ATTEMPTS, lock
 from monitor.store.tables import incidents, models, windows
+
+_TROUBLE = select(models.c.source_error_since).where(
+    models.c.name == bindparam("of_model"), models.c.source_error_since.is_not(None)
+)
+_ONCE_MORE = {"attempts": MAX_ATTEMPTS - 1}
 
 Words = Callable[[Transition, Incident], Notification]
 
@@ -38,23 +43,38 @@ def troubled(engine: Engine, model: str, *, since: datetime, why: str, now: date
         )
 
 
-def well(engine: Engine, model: str) -> None:
-    """Write down that the log answers; the trouble is over if no window has failed in it.
+def well(engine: Engine, model: str, *, now: datetime) -> bool:
+    """Write down that the log answers; return whether the trouble is over.
 
-    Where one has, only a window that is finished ends it: a log that tells its newest time may
-    still not hand out its rows.
+    It is if no window has failed in it. Where one has, only a window that is finished ends it: a
+    log that tells its newest time may still not hand out its rows. Where all of them were given
+    up, the newest is tried once more, to see.
     """
-    failed = select(windows.c.start).where(
-        windows.c.model == model,
-        windows.c.state.in_(("pending", "running", "failed")),
-        windows.c.next_attempt >= models.c.source_error_since,
-    )
+    with engine.connect() as connection:
+        if not connection.scalar(_TROUBLE.with_only_columns(func.count()), {"of_model": model}):
+            return True
     with writing(engine) as connection:
-        connection.execute(
-            update(models)
-            .where(models.c.name == model, models.c.source_error.is_not(None), ~failed.exists())
-            .values(source_error=None, source_error_since=None)
-        )
+        lock(connection, model)
+        since = connection.scalar(_TROUBLE, {"of_model": model})
+        if since is None:
+            return True
+        failed = connection.execute(
+            select(windows.c.start, windows.c.state, windows.c.attempts)
+            .where(
+                windows.c.model == model,
+                windows.c.state.in_(("pending", "running", "failed")),
+                windows.c.next_attempt >= since,
+            )
+            .order_by(windows.c.start)
+        ).all()
+        if not failed:
+            clear = update(models).where(models.c.name == model)
+            connection.execute(clear.values(source_error=None, source_error_since=None))
+        elif all(of.state == "failed" and of.attempts >= MAX_ATTEMPTS for of in failed):
+            newest = and_(windows.c.model == model, windows.c.start == failed[-1].start)
+            once = _ONCE_MORE | {"next_attempt": now}
+            connection.execute(update(windows).where(newest).values(once))
+        return not failed
 
 
 def settle(
@@ -129,6 +149,4 @@ def _try_again(connection: Connection, incident: Incident, now: datetime) -> Non
         windows.c.attempts >= MAX_ATTEMPTS,
         windows.c.next_attempt >= incident.since,
     )
-    connection.execute(
-        update(windows).where(given_up).values(attempts=MAX_ATTEMPTS - 1, next_attempt=now)
-    )
+    connection.execute(update(windows).where(given_up).values(_ONCE_MORE | {"next_attempt": now}))

@@ -322,7 +322,7 @@ def test_since_when_a_source_fails_is_kept_until_it_answers(engine: sa.Engine) -
     with engine.connect() as connection:
         assert connection.execute(wanted).one() == ("no such table", START, None)
     runs.looked(engine, "m", now=START + 2 * HOUR, watermark=START)
-    blind.well(engine, "m")
+    assert blind.well(engine, "m", now=START)
     with engine.connect() as connection:
         assert connection.execute(wanted).one() == (None, None, START)
 

@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, dcc, html, no_update
 from alerts.message import (
     CHECK,
     FAIR,
+    MONITOR,
     NOTHING,
     NUMBERS,
     capital,
@@ -78,17 +79,21 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
     view = desk.reader.incident_view(incident)
     if view is None:
         return [_unknown()]
+    blind = view.row.kind == MONITOR
     figure = when(view, zone, narrow=narrow)
     return [
         _head(view, timezone),
         html.Div(
             [
-                html.Div([_moved(view), _when(view, figure)], className="stack"),
+                html.Div(
+                    [_unread(view)] if blind else [_moved(view), _when(view, figure)],
+                    className="stack",
+                ),
                 html.Div(
                     [
                         _timeline(view, timezone),
                         _deliveries(view, timezone),
-                        _new_normal(view) if view.row.resolved is None else None,
+                        _new_normal(view) if view.row.resolved is None and not blind else None,
                     ],
                     className="stack",
                 ),
@@ -97,6 +102,24 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
         ),
         html.Footer(f"Times in {place(timezone)}", className="foot"),
     ]
+
+
+def _unread(view: IncidentView) -> html.Section:
+    """Say what it means that nothing could be read, and where to look."""
+    row = view.row
+    if row.resolved is not None:
+        said = "What was missed is read in order, and decided as if it had come in time."
+        return ui.panel("What became of it", html.P(said, className="quiet"))
+    return ui.panel(
+        "While it lasts",
+        html.P(
+            "No window is decided, so no drift is seen, and an open incident is neither closed nor "
+            "raised. Nothing is lost: once the log can be read, its windows are read in order. "
+            "This says what is wrong with the log now:",
+            className="quiet",
+        ),
+        ui.command("monitor check"),
+    )
 
 
 def _new_normal(view: IncidentView) -> html.Section:
