@@ -272,9 +272,8 @@ def _standing(state: str, start: Spans, moved: Sequence[str], noun: str) -> Span
             unknown = Span("; what happened then is unknown.")
             said = (Span(f"No new {noun} have come in"), *since, unknown)
         case "failed":
-            which = (Span(" that starts "), *start) if start else ()
-            unknown = Span(" could not be finished; what happened then is unknown.")
-            said = (Span("The window"), *which, unknown)
+            unknown = Span("; what happened then is unknown.")
+            said = (Span("Nothing could be read"), *since, unknown)
         case "starting":
             said = (Span("No window has been decided yet."),)
         case _:
@@ -290,7 +289,7 @@ _REST = {  # what is said of one, and of several
     "normal": ("is as usual", "are as usual"),
 }
 _ALONE = {
-    "failed": "has a window that could not be finished",
+    "failed": "cannot be read",
     "stale": "has had no new rows for a while",
     "pending": "has moved, not yet for long enough to open an incident",
     "starting": "has no decided window yet",

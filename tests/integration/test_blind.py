@@ -21,10 +21,11 @@ import pytest
 import sqlalchemy as sa
 
 from alerts.notification import Notification
-from monitor import health, vitals
+from monitor import daemon as daemons
+from monitor import health, pipeline, vitals
 from monitor.backfill import backfill
 from monitor.clock import system_clock
-from monitor.config import Config
+from monitor.config import Config, Model
 from monitor.daemon import TURN, Daemon, ModelWorker
 from monitor.heartbeat import Heartbeat
 from monitor.pipeline import IN_A_ROW
@@ -272,6 +273,22 @@ def test_windows_that_fail_time_after_time_make_it_blind_though_the_log_answers(
     assert unlike_a_quiet_run(engine, backend, log, opened) == []
 
 
+def test_a_look_that_hangs_is_trouble_since_its_last_sign(
+    config: Config, engine: sa.Engine
+) -> None:
+    ticks = iter([0.0, AFTER.total_seconds() - 1, AFTER.total_seconds()])
+    signs, clock = vitals.Vitals([MODEL], ticks=lambda: next(ticks)), Time()
+    with working(engine, config, clock, vitals=signs) as worker:
+        worker.hangs(AFTER)  # nothing is under way
+        signs.looks(MODEL)
+        worker.hangs(AFTER)
+        assert trouble(engine) == (None, None)
+        worker.hangs(AFTER)
+    why, since = trouble(engine)
+    assert since == NOW - AFTER
+    assert why == "the log has not answered since it was last asked"
+
+
 # Turns
 
 
@@ -301,6 +318,39 @@ def test_windows_that_fail_in_a_row_end_the_look_and_the_rest_is_given_back(
     assert states.count("failed") == IN_A_ROW
     assert "running" not in states
     assert states.count("pending") > IN_A_ROW
+
+
+def test_a_model_with_much_to_catch_up_with_lets_another_have_its_turn(
+    backend: Backend, opened: Opened, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(daemons, "TURN", timedelta(0))  # so many windows as are read together
+    monkeypatch.setattr(pipeline, "WINDOWS_AT_ONCE", 2)
+    few = backend.config(daemon={"workers": 1, "poll": "1s"})
+    of = few.models[MODEL].model_dump() | {"window": timedelta(hours=1)}
+    many = Model.model_validate(of)
+    config = few.model_copy(update={"models": {"many": many, "few": few.models[MODEL]}})
+    engine = opened(config.store)
+    for name, model in config.models.items():
+        runs.register(engine, name, model.window)
+        runs.starts_at(engine, name, START if name == "many" else START + timedelta(days=7))
+        backfill(engine, config, name, end=START + timedelta(days=1))
+    daemon = Daemon(engine, config)
+    running = threading.Thread(target=daemon.run)
+    running.start()
+    try:
+        until(lambda: _left(engine, "few", since=START + timedelta(days=7)) == 0, "had its turn")
+        assert _left(engine, "many", since=START) > 0
+        until(lambda: _left(engine, "many", since=START) == 0, "done")
+    finally:
+        daemon.stop()
+        running.join(PATIENCE_S)
+
+
+def _left(engine: sa.Engine, model: str, *, since: datetime) -> int | None:
+    """Return how many windows are not done yet; None before they are known."""
+    mine = [row for row in rows(engine, windows) if row.model == model and row.start >= since]
+    late = [row for row in mine if row.start > START + timedelta(days=2)]
+    return sum(row.state != "done" for row in mine) if late else None
 
 
 # Stopping
