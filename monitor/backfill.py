@@ -95,14 +95,17 @@ def backfill(
     with open_log(model) as source:
         watermark, first = source.latest(), source.earliest()
         runs.register(engine, name, model.window)
-        runs.looked(engine, name, now=clock(), watermark=watermark, error=None)
+        runs.looked(engine, name, now=clock(), watermark=watermark)
         if watermark is None or first is None:
             return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
         begin = floor(first, model.window) if start is None else ceil(start, model.window)
         last = watermark if end is None else min(watermark, end + model.lateness)
         if end is not None and begin + model.window > end:
             raise ConfigError(f"no whole window lies between {start} and {end}; widen the span")
-        run = prepare(engine, config, name, source, clock=clock, stopping=stopping)
+        try:
+            run = prepare(engine, config, name, source, clock=clock, stopping=stopping)
+        except Stopped:
+            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
         planned = due(
             now=clock(), watermark=last, first=begin, done=(), width=model.window,
             lateness=model.lateness,

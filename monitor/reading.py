@@ -68,6 +68,11 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "lag_s": status.lag_s,
                 "open_incidents": status.open_incidents,
                 "last_error": status.last_error,
+                "failing_since": None
+                if status.failing_since is None
+                else _time(status.failing_since),
+                "blind": status.blind,
+                "given_up": status.given_up,
                 "promise": _promise_record(status.promise),
                 "late": _late_record(status),
             }

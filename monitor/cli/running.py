@@ -38,7 +38,7 @@ def run(
     daemon = Daemon(engine, settings)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: daemon.stop())
-    with health.served(engine, settings, healthy=daemon.healthy, clock=system_clock):
+    with health.served(engine, settings, health=daemon.health, clock=system_clock):
         daemon.run()
 
 

@@ -469,6 +469,9 @@ class Daemon(Strict):
     host: Name = "127.0.0.1"
     port: Port = 8051
     poll: Width = timedelta(seconds=30)
+    workers: int = Field(default=10, ge=1, le=100)  # models that are worked on at once
+    blind_after: Width = timedelta(minutes=30)  # unreadable for so long, a model has an incident
+    heartbeat: SecretAddress | None = None  # asked after each round, so that silence is noticed
 
 
 def _check_against(rule: Rule, name: str, model: Model) -> None:

@@ -64,6 +64,9 @@ class FileLog:
     def close(self) -> None:
         """Nothing stays open between two readings."""
 
+    def cancel(self) -> None:
+        """No reading of a file takes long by itself."""
+
     def names(self) -> frozenset[str]:
         """Return the columns of all files; of a payload's keys nothing is known."""
         schemas = [part.schema for part in self._found()]

@@ -66,9 +66,11 @@ class Reader(Protocol):
 
     def close(self) -> None: ...
 
+    def cancel(self) -> None: ...
+
 
 class LogSource:
-    """The rows of one model's log. A context manager; not for several threads at once.
+    """The rows of one model's log. A context manager; not for several threads, but for `cancel`.
 
     A method that meets a lost connection raises `SourceError`; the next call connects anew.
     """
@@ -187,6 +189,16 @@ class LogSource:
     def close(self) -> None:
         self._forget()
         self._origin.close()
+
+    def cancel(self) -> None:
+        """End what is being read, from another thread: whoever reads gets a `SourceError`.
+
+        What begins afterwards is not ended by it.
+        """
+        self._origin.cancel()
+        for reader in (self._opened, self._narrow):
+            if reader is not None:
+                reader.cancel()
 
     def batches(self, window: Window) -> Iterator[Batch]:
         """Read the rows with ``window.start <= time < window.end``, in any order.

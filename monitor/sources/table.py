@@ -282,6 +282,10 @@ class TableReader:
         """Give up what the reader holds beside the database's own connection."""
         self._reader.close()
 
+    def cancel(self) -> None:
+        """End what the reader runs beside the database's own connection, from another thread."""
+        self._reader.cancel()
+
     def _fall_back(self) -> None:
         self._reader.close()
         self._reader = usual(self._database, self._wanted)

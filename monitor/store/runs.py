@@ -172,6 +172,11 @@ _DONE = (
         },
     )
 )  # fmt: skip
+_CAN_BE_READ = (
+    update(models)
+    .where(models.c.name == bindparam("of_model"), models.c.source_error.is_not(None))
+    .values(source_error=None, source_error_since=None)
+)
 _DECIDED_FROM = (
     select(windows.c.start)
     .where(
@@ -300,6 +305,7 @@ def finish(
         upsert(connection, profiles, [_blob(c, d, b) for c, of in changed for d, b in of.items()])
         if values:
             connection.execute(_DONE, values)
+            connection.execute(_CAN_BE_READ, {"of_model": model})
         if changed and _decided_from(connection, changed[0][0]):
             undecide(connection, model, changed[0][0].window)
     return written
@@ -398,23 +404,15 @@ def register(engine: Engine, model: str, width: timedelta) -> timedelta:
     return timedelta(seconds=int(stored or seconds))
 
 
-def looked(
-    engine: Engine, model: str, *, now: datetime, watermark: datetime | None, error: str | None
-) -> None:
-    """Write down that the log was asked: how far it reaches, or why it could not be read."""
-    values: dict[str, Any] = {"looked_at": now, "source_error": error}
-    if error is None:
-        instant = models.c.looked_at.type
-        moved = models.c.watermark.is_distinct_from(literal(watermark, instant))
-        values |= {
-            "watermark": watermark,
-            "watermark_at": case((moved, literal(now, instant)), else_=models.c.watermark_at),
-            "source_error_since": None,
-        }
-    else:
-        values["source_error_since"] = func.coalesce(
-            models.c.source_error_since, literal(now, models.c.looked_at.type)
-        )
+def looked(engine: Engine, model: str, *, now: datetime, watermark: datetime | None) -> None:
+    """Write down how far the log reaches; that its rows can be read too is still to be seen."""
+    instant = models.c.looked_at.type
+    moved = models.c.watermark.is_distinct_from(literal(watermark, instant))
+    values: dict[str, Any] = {
+        "looked_at": now,
+        "watermark": watermark,
+        "watermark_at": case((moved, literal(now, instant)), else_=models.c.watermark_at),
+    }
     with writing(engine) as connection:
         connection.execute(update(models).where(models.c.name == model).values(values))
 

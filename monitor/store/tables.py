@@ -120,7 +120,7 @@ models = Table(
     Column("watermark", UtcDateTime),  # newest event time seen in the log
     Column("watermark_at", UtcDateTime),  # when it was first seen there
     Column("looked_at", UtcDateTime),  # when the log was last asked
-    Column("source_error", Text),  # why it could not be, null when it could
+    Column("source_error", Text),  # why it or a window could not be read, null when it could
     Column("source_error_since", UtcDateTime),
     Column("counted_to", UtcDateTime),  # watermark when late rows were last looked for
     Column("ingest", JSON),  # monitor.late.Marks: how far log.ingested has been followed

@@ -174,8 +174,10 @@ def test_a_long_window_renews_its_lease(config: Config, engine: sa.Engine) -> No
 
 
 def test_a_stop_in_mid_window_gives_it_back(config: Config, engine: sa.Engine) -> None:
-    with running(engine, config, days=1, stopping=lambda: True) as run:
+    told: list[bool] = []
+    with running(engine, config, days=1, stopping=lambda: any(told)) as run:
         claimed = claim(run)
+        told.append(True)
         with pytest.raises(Stopped):
             run_window(run, claimed)
     first = rows(engine, windows)[0]

@@ -79,6 +79,9 @@ class ModelStatus:
     last_error: str | None
     promise: Promise | None = None  # None where the budget is off
     late: TooLate | None = None  # None where none are known
+    failing_since: datetime | None = None  # nothing could be read since; None where it can
+    blind: bool = False  # for so long that people were told
+    given_up: int = 0  # of the failed windows, those that are not tried again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,7 @@ class IncidentRow:
     id: str
     number: int  # 1, 2, … by opening time over the whole store, for people
     model: str
-    kind: str  # "drift"
+    kind: str  # "drift", or "monitor" where the monitor is blind
     state: IncidentState
     opened: datetime  # end of the window that opened it
     since: datetime  # start of what moved

@@ -159,6 +159,7 @@ def test_a_secret_may_stand_in_a_file_beside_the_configuration(read: Load) -> No
     text = SMALL.replace("source: sqlite:///log.db", "source_file: url.txt") + dedent("""
         store_file: store.txt
         web: {password_file: password.txt}
+        daemon: {heartbeat_file: hook.txt}
         alerts:
           routes:
             - {kind: webhook, name: w, url_file: hook.txt, secret_file: password.txt}
@@ -178,6 +179,9 @@ def test_a_secret_may_stand_in_a_file_beside_the_configuration(read: Load) -> No
     assert config.web.password is not None
     assert config.web.password.get_secret_value() == CANARY
     assert route.url.get_secret_value() == "https://ops.example/hook"
+    assert config.daemon.heartbeat is not None
+    assert config.daemon.heartbeat.get_secret_value() == "https://ops.example/hook"
+    assert "ops.example" not in repr(config)
     assert CANARY not in repr(config)
     assert CANARY not in config.model_dump_json()
 
