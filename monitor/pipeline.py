@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from itertools import groupby, repeat
 
@@ -20,16 +20,17 @@ from alerts.notification import Notification
 from alerts.rules import Readings
 from monitor import judging
 from monitor.clock import Clock, system_clock
-from monitor.config import Config, Model
+from monitor.config import Config, Limits, Model
 from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
-from profiles.baseline import Baseline, accept
+from profiles.baseline import Baseline, accept, cut_of
 from profiles.counting import profile_windows, seen_in, windows_at
 from profiles.errors import InvalidGrid
+from profiles.limits import USUAL
 from profiles.repeats import Once
 from profiles.windows import Window, format_width
 
@@ -144,10 +145,10 @@ def prepare(
             f"models.{name}.window is {format_width(model.window)}, but results are stored at "
             f"{format_width(stored)}; give the model another name or keep the width"
         )
-    baseline_id = _baseline_id(name, model)
+    baseline_id = _baseline_id(name, model, config.limits)
     if not baselines.exists(engine, baseline_id):
         before = baselines.current(engine, name)
-        baseline = accept_baseline(model, name, source.columns())
+        baseline = accept_baseline(model, name, source.columns(), config.limits)
         baselines.accept(engine, name, baseline_id, baseline, now=clock())
         log.info(
             "baseline replaced; earlier windows keep the old one until they are backfilled"
@@ -161,6 +162,7 @@ def prepare(
     elif baselines.current(engine, name) != baseline_id:
         baselines.use(engine, name, baseline_id)
     baseline = baselines.load(engine, baseline_id)
+    source.expect(baseline.kinds)
     rules = judging.rules_of(config, name, baseline)
     return Run(
         engine=engine,
@@ -200,7 +202,10 @@ def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
         yield from done
         read = sum(each.read for each in done) / len(done)
         clean = all(each.clean for each in done)
-        wanted = ROWS_WITH_REPEATS if run.lately.repeats else ROWS_AT_ONCE
+        memory = run.config.limits.memory
+        wanted = min(ROWS_AT_ONCE, memory >> 10)
+        if run.lately.repeats:
+            wanted = min(ROWS_WITH_REPEATS, memory >> 12)
         most = max(1, min(limit, int(wanted / max(read, 1)))) if clean else 1
 
 
@@ -208,7 +213,8 @@ def _fitting(run: Run) -> int:
     """Return how many windows may be counted together."""
     bins = sum(grid.bins for grid in run.baseline.plan.grids.values())
     cohorts = sum(len(part.groups) for part in run.baseline.profiles)
-    return max(1, min(WINDOWS_AT_ONCE, CELLS_AT_ONCE // max(1, bins * cohorts)))
+    cells = min(CELLS_AT_ONCE, run.config.limits.memory >> 7)
+    return max(1, min(WINDOWS_AT_ONCE, cells // max(1, bins * cohorts)))
 
 
 def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
@@ -257,10 +263,10 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
     windows = [claimed.window for claimed in claims]
     once = _sieve(run, claims)
     while True:
-        rejected = [Counter[str]() for _ in claims]
+        rejected, cut = ([Counter[str]() for _ in claims] for _ in range(2))
         parts = profile_windows(
             run.baseline.plan,
-            _rows(run, claims, rejected),
+            _rows(run, claims, rejected, cut),
             windows,
             time=run.model.log.time,
             once=once,
@@ -275,8 +281,17 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
             its.update(repeats)
     took_ms = int((time.monotonic() - started) * 1000 / len(claims))
     return [
-        runs.Finished(claim=claimed, parts=found, rejected=its, took_ms=took_ms)
-        for claimed, found, its in zip(claims, parts, rejected, strict=True)
+        runs.Finished(
+            claim=claimed,
+            parts=found,
+            rejected=its,
+            took_ms=took_ms,
+            cut={
+                **cut_of(found, run.baseline.plan.grids),
+                **{limit: {run.model.log.payload or "": rows} for limit, rows in shortened.items()},
+            },
+        )
+        for claimed, found, its, shortened in zip(claims, parts, rejected, cut, strict=True)
     ]
 
 
@@ -293,9 +308,12 @@ def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
 
 
 def _rows(
-    run: Run, claims: Sequence[runs.Claim], rejected: Sequence[Counter[str]]
+    run: Run,
+    claims: Sequence[runs.Claim],
+    rejected: Sequence[Counter[str]],
+    cut: Sequence[Counter[str]],
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows of windows, and count those of each that are rejected."""
+    """Read the rows of windows, and count those of each that are rejected or cut."""
     windows = [claimed.window for claimed in claims]
     for batch in _batches(run, claims, run.source.batches):
         for why, count in batch.rejected.items():
@@ -306,6 +324,9 @@ def _rows(
                 raise Mixed
             else:
                 rejected[0][why] += count
+        for limit, moments in batch.cut_at.items():
+            for window in windows_at(windows, moments).tolist():
+                cut[window][limit] += 1
         yield batch.rows
 
 
@@ -458,7 +479,9 @@ def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:
     return run.earlier[baseline_id]
 
 
-def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Baseline:
+def accept_baseline(
+    model: Model, name: str, log_columns: frozenset[str], limits: Limits
+) -> Baseline:
     """Read a model's baseline and make its grids.
 
     Columns that the log does not have are left out: the label would be missing for ever.
@@ -472,7 +495,7 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
     """
     overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
     try:
-        with open_baseline(model) as source:
+        with open_baseline(model, limits) as source:
             baseline = accept(
                 source,
                 overrides=overrides,
@@ -480,6 +503,8 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
                 only=log_columns or None,
                 dimensions=model.cohorts,
                 time=model.log.time,
+                keep=model.named,
+                limits=limits.of_baseline,
             )
     except InvalidGrid as error:
         raise SourceError(f"models.{name}.baseline: {error}") from error
@@ -507,7 +532,7 @@ def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notifica
             )
 
 
-def _baseline_id(name: str, model: Model) -> str:
+def _baseline_id(name: str, model: Model, limits: Limits) -> str:
     asked = {
         "model": name,
         "baseline": model.baseline.model_dump(mode="json"),
@@ -515,5 +540,7 @@ def _baseline_id(name: str, model: Model) -> str:
         "kinds": {c: column.kind for c, column in sorted(model.columns.items()) if column.kind},
         "skip": model.apart,
     }
+    if limits.of_baseline != USUAL:  # else its name is what it was before there were limits
+        asked["limits"] = asdict(limits.of_baseline)
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

@@ -66,6 +66,7 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "open_incidents": status.open_incidents,
                 "last_error": status.last_error,
                 "promise": _promise_record(status.promise),
+                "limits": list(status.limits),
             }
             for status in statuses
         }

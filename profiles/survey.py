@@ -97,10 +97,10 @@ class Survey:
         rows = found.rows() if found else None
         return rows or category_rows([labels(part, of) for part in self.column(name)])
 
-    def cohorts(self) -> Mapping[Dimension, frozenset[Group]]:
-        """Return the cohorts that get a group of their own: the 1,000 largest, ties by name."""
+    def cohorts(self, most: int = MAX_KNOWN_GROUPS) -> Mapping[Dimension, frozenset[Group]]:
+        """Return the cohorts that get a group of their own: the largest, ties by name."""
         return {
-            dimension: frozenset(group for _, group in ordered[:MAX_KNOWN_GROUPS])
+            dimension: frozenset(group for _, group in ordered[:most])
             for dimension, rows in self._cohorts.items()
             for ordered in [sorted((-count, group) for group, count in rows.items())]
         }

@@ -66,6 +66,8 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
         if at.promise is not None:
             said = plain(promise_sentence(**vars(at.promise)))
             console.print(f"{at.name}: {said}", markup=False, highlight=False)
+        for said in at.limits:
+            console.print(f"{at.name}: {said}", markup=False, highlight=False)
         if at.last_error:
             console.print(f"{at.name}: {at.last_error}", markup=False)
 

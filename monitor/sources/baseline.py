@@ -18,6 +18,8 @@ from monitor.sources.origin import Files, connect
 from monitor.sources.table import TableReader, require_columns
 from profiles.windows import Window
 
+USUAL = config.Limits()
+
 
 class _Rows(Protocol):
     def batches(self) -> Iterator[Batch]: ...
@@ -55,7 +57,7 @@ class BaselineSource:
         return self._rows.batches()
 
 
-def open_baseline(model: config.Model) -> BaselineSource:
+def open_baseline(model: config.Model, limits: config.Limits = USUAL) -> BaselineSource:
     """Open what a model's windows are compared with.
 
     Raises
@@ -67,16 +69,21 @@ def open_baseline(model: config.Model) -> BaselineSource:
     used = {model.log.time, baseline.payload}  # ages are counted against the time
     skip = model.unread.union(model.apart) - used
     if baseline.table is not None:
-        return BaselineSource(_Table(model, baseline.table, skip))
+        return BaselineSource(_Table(model, baseline.table, skip, limits))
     if baseline.file is not None:
-        return BaselineSource(FileReader(baseline.file, payload=baseline.payload, skip=skip))
+        reader = FileReader(
+            baseline.file, payload=baseline.payload, skip=skip, expected=model.named, limits=limits
+        )
+        return BaselineSource(reader)
     assert baseline.range is not None
-    return BaselineSource(_Range(model, baseline.range))
+    return BaselineSource(_Range(model, baseline.range, limits))
 
 
 class _Table:
-    def __init__(self, model: config.Model, name: str, skip: frozenset[str]) -> None:
-        database = connect(model.source)
+    def __init__(
+        self, model: config.Model, name: str, skip: frozenset[str], limits: config.Limits
+    ) -> None:
+        database = connect(model.source, limits)
         if isinstance(database, Files):
             raise SourceError("files have no table; give the baseline as a file or a range")
         self._database = database
@@ -89,7 +96,9 @@ class _Table:
         payload = model.baseline.payload
         if payload is None and model.log.payload is not None and model.log.payload in table.types:
             payload = model.log.payload
-        self._reader = TableReader(self._database, table, payload=payload, skip=skip)
+        self._reader = TableReader(
+            self._database, table, payload=payload, skip=skip, expected=model.named, limits=limits
+        )
 
     def batches(self) -> Iterator[Batch]:
         return self._reader.all_rows()
@@ -100,10 +109,12 @@ class _Table:
 
 
 class _Range:
-    def __init__(self, model: config.Model, bounds: tuple[datetime, datetime]) -> None:
+    def __init__(
+        self, model: config.Model, bounds: tuple[datetime, datetime], limits: config.Limits
+    ) -> None:
         start, end = bounds
         self._window = Window(start=start.astimezone(UTC), end=end.astimezone(UTC))
-        self._log = open_log(model)
+        self._log = open_log(model, limits)
 
     def batches(self) -> Iterator[Batch]:
         return self._log.batches(self._window)

@@ -41,9 +41,12 @@ class Batch:
         Rows that could not be understood; the reasons are the constants of `monitor.sources`.
     rejected_at : mapping from reason to int [count]
         When those were, in microseconds since 1970; without the reasons that are about the time.
+    cut_at : mapping from limit to int [count]
+        When the rows were that are among `rows` with less than they came with.
     """
 
     rows: pa.RecordBatch
     read: int
     rejected: Mapping[str, int]
     rejected_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
+    cut_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)

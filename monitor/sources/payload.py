@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
+
+from profiles.limits import ROW_TOO_LARGE
+from profiles.names import smallest
 
 PAYLOAD_MISSING = "payload_missing"
 PAYLOAD_NOT_JSON = "payload_not_json"
 PAYLOAD_NOT_OBJECT = "payload_not_object"
 
-_DEEPEST = 32  # an object nested deeper than this stays one text
+_DEEPEST = 32  # an object nested deeper than this stays one text, if nothing else is said
+_COLUMNS = 2_000  # of a payload that nobody expects, likewise
 
 
 @dataclass(frozen=True)
@@ -23,6 +27,13 @@ class Unreadable:
 
 
 _UNREADABLE = Unreadable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooLarge:
+    """Stands in a column for a text that was not taken in."""
+
+    size: int  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +49,13 @@ class Payloads:
         return Counter(self.reasons)
 
 
-def loads(text: str | bytes) -> Any:
-    """Read JSON without ever raising: what cannot be read is an `Unreadable`."""
+def loads(text: str | bytes, *, most: int | None = None) -> Any:
+    """Read JSON without ever raising: what cannot be read is an `Unreadable`.
+
+    With a number of bytes, a longer text is not read.
+    """
+    if most is not None and len(text) > most:
+        return TooLarge(size=len(text))
     try:
         return json.loads(text)
     except RecursionError:
@@ -81,38 +97,89 @@ def read_payloads(values: Sequence[Any], *, parsed: bool) -> Payloads:
 def _reason(value: Any) -> str:
     if value is None:
         return PAYLOAD_MISSING
+    if isinstance(value, TooLarge):
+        return ROW_TOO_LARGE
     return PAYLOAD_NOT_JSON if isinstance(value, Unreadable) else PAYLOAD_NOT_OBJECT
 
 
+@dataclass(frozen=True, kw_only=True)
+class Flat:
+    """Payloads as columns.
+
+    Attributes
+    ----------
+    columns : dict from name to list [n]
+    deep : sorted list of int
+        The rows of which an object was nested too deep and stayed one text.
+    """
+
+    columns: dict[str, list[Any]]
+    deep: list[int]
+
+
 def flatten(
-    objects: Sequence[dict[str, Any]], *, taken: Container[str], payload: str
-) -> dict[str, list[Any]]:
+    objects: Sequence[dict[str, Any]],
+    *,
+    taken: Container[str],
+    payload: str,
+    deepest: int = _DEEPEST,
+    expected: Collection[str] = (),
+    others: int = _COLUMNS,
+) -> Flat:
     """Make columns of objects; a key that one lacks is None there.
+
+    A payload may have any keys, and another one in each row: of those that are not expected only so
+    many `others` are taken, those with the smallest hashes.
 
     A nested object's keys follow its own with a dot. A name that the table has a column of
     (`taken`) is put after the payload's own name and a dot.
     """
-    columns: dict[str, list[Any]] = {}
-    _flatten(objects, "", columns, 0)
-    return {
-        f"{payload}.{name}" if name in taken else name: values for name, values in columns.items()
-    }
+    plain = {name.removeprefix(f"{payload}.") for name in expected}
+    flattening = _Flattening(deepest, {*expected, *plain}, others)
+    flattening.take(objects, "", 0)
+    return Flat(
+        columns={
+            f"{payload}.{name}" if name in taken else name: values
+            for name, values in flattening.columns.items()
+        },
+        deep=sorted(flattening.deep),
+    )
 
 
-def _flatten(
-    objects: Sequence[dict[str, Any]], prefix: str, columns: dict[str, list[Any]], depth: int
-) -> None:
-    # Column by column: one pass of C code a key, in place of a Python step a value.
-    for key in dict.fromkeys(chain.from_iterable(objects)):
-        values = [row.get(key) for row in objects]
-        name = prefix + key
-        if dict in set(map(type, values)) and depth < _DEEPEST:
-            inner = [value if type(value) is dict else {} for value in values]
-            _flatten(inner, f"{name}.", columns, depth + 1)
-            values = [None if type(value) is dict else value for value in values]
-            if not any(value is not None for value in values):
-                continue
-        earlier = columns.get(name)
-        if earlier is not None:  # "a.b" beside {"a": {"b": …}}: the one that is there counts
-            values = [old if new is None else new for old, new in zip(earlier, values, strict=True)]
-        columns[name] = values
+class _Flattening:
+    def __init__(self, deepest: int, expected: Collection[str], others: int) -> None:
+        self._deepest, self._room = deepest, others
+        ends = [(name, at) for name in expected for at, sign in enumerate(name) if sign == "."]
+        self._expected = {*expected, *(name[:at] for name, at in ends)}
+        self.columns: dict[str, list[Any]] = {}
+        self.deep: set[int] = set()
+
+    def take(self, objects: Sequence[dict[str, Any]], prefix: str, depth: int) -> None:
+        # Column by column: one pass of C code a key, in place of a Python step a value.
+        for key in self._kept(dict.fromkeys(chain.from_iterable(objects)), prefix):
+            values = [row.get(key) for row in objects]
+            name = prefix + key
+            if dict in set(map(type, values)):
+                if depth < self._deepest:
+                    inner = [value if type(value) is dict else {} for value in values]
+                    self.take(inner, f"{name}.", depth + 1)
+                    values = [None if type(value) is dict else value for value in values]
+                    if not any(value is not None for value in values):
+                        continue
+                else:
+                    self.deep.update(at for at, of in enumerate(values) if type(of) is dict)
+            earlier = self.columns.get(name)
+            if earlier is not None:  # "a.b" beside {"a": {"b": …}}: the one that is there counts
+                values = [
+                    old if new is None else new for old, new in zip(earlier, values, strict=True)
+                ]
+            self.columns[name] = values
+
+    def _kept(self, keys: Mapping[str, None], prefix: str) -> Iterable[str]:
+        if len(keys) <= self._room:
+            self._room -= sum(1 for key in keys if prefix + key not in self._expected)
+            return keys
+        others = [key for key in keys if prefix + key not in self._expected]
+        kept = smallest(others, self._room)
+        self._room -= len(kept)
+        return [key for key in keys if key in kept or prefix + key in self._expected]

@@ -8,17 +8,19 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from monitor.config import Limits
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
 from monitor.sources import notes, times
 from monitor.sources.batch import Batch
 from monitor.sources.database import Table
-from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batch_of
+from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batches_of
 from monitor.sources.times import Writing
 from monitor.sources.ways import StatementReader, Tables, quickest, usual
 from profiles.windows import Window
 
 _PROBED_ROWS = 200
+USUAL = Limits()
 
 
 class TableReader:
@@ -33,6 +35,8 @@ class TableReader:
         payload: str | None = None,
         skip: frozenset[str] = frozenset(),
         ids: str | None = None,
+        expected: frozenset[str] = frozenset(),
+        limits: Limits = USUAL,
         choose: Callable[[Tables, Table, Wanted], StatementReader] = quickest,
     ) -> None:
         self._database = database
@@ -48,6 +52,8 @@ class TableReader:
             parsed=parsed,
             taken=frozenset(table.types),
             id=ids,
+            limits=limits,
+            expected=expected,
             id_is_number=is_number and database.dialect == "postgresql",
         )
         self._wanted = Wanted(
@@ -61,6 +67,7 @@ class TableReader:
             time=time,
             payload=payload,
             id=ids,
+            row_bytes=limits.row_bytes,
         )
         self._found = table
         self._reader = choose(database, table, self._wanted)
@@ -224,7 +231,7 @@ class TableReader:
         self, statement: sa.Select[Any], bounds: dict[str, Any], window: Window | None
     ) -> Iterator[Batch]:
         for rows in self._rows(statement, bounds):
-            yield batch_of(rows, self._shape, writing=self._writing, window=window)
+            yield from batches_of(rows, self._shape, writing=self._writing, window=window)
 
     def _rows(self, statement: sa.Select[Any], bounds: dict[str, Any]) -> Iterator[Rows]:
         try:

@@ -9,7 +9,7 @@ another has done since.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -33,6 +33,7 @@ from monitor.store.engine import insert_missing, upsert, writing
 from monitor.store.incidents import undecide
 from monitor.store.tables import models, profiles, windows
 from profiles.codec import decode, encode
+from profiles.limits import Cut
 from profiles.profile import Profile, same
 from profiles.windows import Window
 
@@ -59,6 +60,7 @@ class Finished:
     parts: Sequence[Profile]
     rejected: Mapping[str, int]
     took_ms: int
+    cut: Cut = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -72,6 +74,7 @@ class Finished:
             "new_rows_read": self.rows + sum(self.rejected.values()),
             "new_rows_profiled": self.rows,
             "new_rejected": dict(self.rejected),
+            "new_cut": {limit: dict(of) for limit, of in self.cut.items()},
             "new_took_ms": self.took_ms,
             "new_finished_at": now,
         }
@@ -162,7 +165,7 @@ _DONE = (
         **{
             name: bindparam(f"new_{name}")
             for name in (
-                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "took_ms",
+                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "cut", "took_ms",
                 "finished_at",
             )
         },

@@ -142,6 +142,7 @@ windows = Table(
     Column("rows_read", BigInteger),
     Column("rows_profiled", BigInteger),
     Column("rejected", JSON),  # reason → rows
+    Column("cut", JSON),  # limit → column or dimension → rows beyond it
     Column("took_ms", Integer),
     Column("finished_at", UtcDateTime),
     Column("error", Text),

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, Engine, Row, Text, cast, func, or_, select
 
 from alerts.incident import State
 from monitor.config import Config, Model
+from monitor.store.queries.limits import reached_lately
 from monitor.store.queries.views import ModelState, ModelStatus, Promise, WindowCounts
 from monitor.store.tables import (
     deliveries,
@@ -92,6 +93,7 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
         open_incidents=len(open_incidents),
         last_error=error,
         promise=_promise(connection, config, name, first, watermark),
+        limits=reached_lately(connection, name, config.limits),
     )
 
 

@@ -68,6 +68,7 @@ class ModelStatus:
     open_incidents: int
     last_error: str | None
     promise: Promise | None = None  # None where the budget is off
+    limits: tuple[str, ...] = ()  # those that were reached of late, in words
 
 
 @dataclass(frozen=True, kw_only=True)

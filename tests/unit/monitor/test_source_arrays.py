@@ -98,7 +98,7 @@ def test_whatever_json_holds_becomes_columns_of_one_length(objects: list[dict[st
     texts = [json.dumps(each) for each in objects]
     read = read_payloads(texts, parsed=False)
     assert not read.rejected
-    for values in flatten(read.objects, taken=(), payload="p").values():
+    for values in flatten(read.objects, taken=(), payload="p").columns.values():
         assert len(values) == len(objects)
         array_of(values).validate(full=True)
 
@@ -108,7 +108,7 @@ def test_nested_keys_are_dotted_and_a_taken_name_gets_the_payloads_own() -> None
         [{"score": 1, "weather": {"temp": 2.5, "wind": {"dir": 9}}}, {"weather": None}],
         taken={"score"},
         payload="features",
-    )
+    ).columns
     assert columns == {
         "features.score": [1, None],
         "weather.temp": [2.5, None],
@@ -117,7 +117,7 @@ def test_nested_keys_are_dotted_and_a_taken_name_gets_the_payloads_own() -> None
 
 
 def test_an_object_beside_a_plain_value_gives_both_columns() -> None:
-    columns = flatten([{"a": {"b": 1}}, {"a": 2}, {"a.b": 3}], taken=(), payload="p")
+    columns = flatten([{"a": {"b": 1}}, {"a": 2}, {"a.b": 3}], taken=(), payload="p").columns
     assert columns == {"a.b": [1, None, 3], "a": [None, 2, None]}
 
 
@@ -140,5 +140,7 @@ def test_numbers_beyond_what_python_converts_are_infinite() -> None:
 
 def test_an_object_500_deep_is_read() -> None:
     text = '{"a":' * 500 + "1" + "}" * 500
-    (name,) = flatten(read_payloads([text], parsed=False).objects, taken=(), payload="p")
+    flat = flatten(read_payloads([text], parsed=False).objects, taken=(), payload="p")
+    (name,) = flat.columns
+    assert flat.deep == [0]
     assert name.startswith("a.a.a")
