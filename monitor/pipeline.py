@@ -25,6 +25,7 @@ from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
+from monitor.store.engine import lease_clock
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline, accept, cut_of
@@ -83,6 +84,8 @@ class Run:
         Sees what the budget sees; knows all windows before.
     earlier : dict from baseline to Judge
         The same for windows that were profiled on an earlier baseline.
+    leases : callable
+        The clock that leases and retries are judged by: that of a PostgreSQL that has the results.
     stopping : callable
         Says whether the process was asked to stop; looked at between batches.
     """
@@ -98,6 +101,7 @@ class Run:
     rules: tuple[judging.Judged, ...]
     earlier: dict[str, judging.Judge] = field(default_factory=dict)
     clock: Clock = system_clock
+    leases: Clock = system_clock
     stopping: Callable[[], bool] = field(default=lambda: False)
     lately: Lately = field(default_factory=Lately)
 
@@ -175,6 +179,7 @@ def prepare(
         watching=Watching(engine, config, name, baseline_id, baseline),
         rules=rules,
         clock=clock,
+        leases=lease_clock(engine) if clock is system_clock else clock,
         stopping=stopping,
     )
 
@@ -194,7 +199,7 @@ def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
     most, limit = 1, _fitting(run)
     while not run.stopping():
         claims = runs.claim(
-            run.engine, run.name, now=run.clock(), lease=LEASE, within=within, most=most
+            run.engine, run.name, now=run.leases(), lease=LEASE, within=within, most=most
         )
         if not claims:
             return
@@ -301,10 +306,11 @@ def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
     if log_.id is None:
         return None
     if not run.lately.repeats:
-        return Once(log_.id, len(windows))
+        return Once(log_.id, len(windows), memory=run.config.limits.memory >> 2)
     batches = (batch.rows for batch in _batches(run, claims, run.source.ids))
     seen = seen_in(batches, windows, time=log_.time, ids=log_.id)
-    return Once(log_.id, len(windows), expected=seen.repeated())
+    memory = run.config.limits.memory >> 2
+    return Once(log_.id, len(windows), expected=seen.repeated(), memory=memory)
 
 
 def _rows(
@@ -334,15 +340,15 @@ def _batches(
     run: Run, claims: Sequence[runs.Claim], read: Callable[[Window], Iterator[Batch]]
 ) -> Iterator[Batch]:
     """Read windows, each unbroken run of them as one span, holding on to the lease."""
-    renew_at = run.clock() + LEASE / 4
+    renewed = run.leases()
     for span in _spans([claimed.window for claimed in claims]):
         for batch in read(span):
             if run.stopping():
                 raise Stopped
-            if (now := run.clock()) >= renew_at:
+            if not renewed <= (now := run.leases()) < renewed + LEASE / 4:  # also where set back
                 if not runs.renew(run.engine, claims, until=now + LEASE):
                     raise Fenced
-                renew_at = now + LEASE / 4
+                renewed = now
             yield batch
 
 
@@ -360,7 +366,7 @@ def _not_done(run: Run, claimed: runs.Claim, error: Exception) -> WindowDone:
     if isinstance(error, Fenced):
         return _fenced(run, claimed)
     why = reason(error)
-    runs.fail(run.engine, claimed, error=why, now=run.clock())
+    runs.fail(run.engine, claimed, error=why, now=run.leases())
     log.warning(
         "a window could not be read", action="window.failed", model=run.name,
         start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,

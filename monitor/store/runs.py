@@ -39,6 +39,7 @@ from profiles.windows import Window
 
 MAX_ATTEMPTS = 8
 FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = FIRST_RETRY * 2 ** (MAX_ATTEMPTS - 1)
 EVER = Window(start=datetime(1900, 1, 1, tzinfo=UTC), end=datetime(9000, 1, 1, tzinfo=UTC))
 
 
@@ -85,9 +86,19 @@ _FREE = or_(
     and_(
         windows.c.state == "failed",
         windows.c.attempts < MAX_ATTEMPTS,
-        windows.c.next_attempt <= bindparam("now"),
+        # a clock that was ahead by mistake may have put it off for as long
+        or_(
+            windows.c.next_attempt <= bindparam("now"),
+            windows.c.next_attempt > bindparam("longest"),
+        ),
     ),
-    and_(windows.c.state == "running", windows.c.lease_until < bindparam("now")),
+    and_(
+        windows.c.state == "running",
+        or_(
+            windows.c.lease_until < bindparam("now"),
+            windows.c.lease_until > bindparam("longest"),
+        ),
+    ),
 )
 
 
@@ -232,11 +243,15 @@ def claim(
     """Take the oldest window that can be worked on and those that follow it, oldest first.
 
     Those that can be worked on among the `most` widths of time from the oldest on; none where there
-    is none at all. What is taken is taken by one statement, so of two workers that see the same
+    is none at all. A lease that lasts longer than any is from a clock that was wrong and holds
+    nothing. What is taken is taken by one statement, so of two workers that see the same
     window one gets it, and the other looks for the next.
     """
     span = within or EVER
-    asked = {"of_model": model, "now": now, "first": span.start, "last": span.end}
+    asked = {
+        "of_model": model, "now": now, "longest": now + max(LAST_RETRY, lease),
+        "first": span.start, "last": span.end,
+    }  # fmt: skip
     while True:
         with writing(engine) as connection:
             oldest = connection.scalar(_OLDEST, asked)
