@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Collection, Container, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from typing import Any
@@ -156,7 +156,7 @@ class _Flattening:
 
     def take(self, objects: Sequence[dict[str, Any]], prefix: str, depth: int) -> None:
         # Column by column: one pass of C code a key, in place of a Python step a value.
-        for key in self._kept(dict.fromkeys(chain.from_iterable(objects)), prefix):
+        for key in self._kept(objects, prefix, depth):
             values = [row.get(key) for row in objects]
             name = prefix + key
             if dict in set(map(type, values)):
@@ -175,11 +175,24 @@ class _Flattening:
                 ]
             self.columns[name] = values
 
-    def _kept(self, keys: Mapping[str, None], prefix: str) -> Iterable[str]:
+    def _kept(self, objects: Sequence[dict[str, Any]], prefix: str, depth: int) -> Iterable[str]:
+        """Return the keys that are taken of some objects."""
+        keys = dict.fromkeys(chain.from_iterable(objects))
         if len(keys) <= self._room:
             self._room -= sum(1 for key in keys if prefix + key not in self._expected)
             return keys
         others = [key for key in keys if prefix + key not in self._expected]
         kept = smallest(others, self._room)
         self._room -= len(kept)
-        return [key for key in keys if key in kept or prefix + key in self._expected]
+        taken = {key: None for key in keys if key in kept or prefix + key in self._expected}
+        for at, row in enumerate(objects):  # which keys are taken depends on the rows beside
+            if any(key not in taken and self._is_deep(of, depth) for key, of in row.items()):
+                self.deep.add(at)
+        return taken
+
+    def _is_deep(self, value: Any, depth: int) -> bool:
+        if type(value) is not dict:
+            return False
+        return depth >= self._deepest or any(
+            self._is_deep(inner, depth + 1) for inner in value.values()
+        )
