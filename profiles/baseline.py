@@ -107,7 +107,11 @@ def accept(
     """
     again = batches if iter(batches) is not batches else list(batches)
     said, skipped = overrides or {}, set(skip)
-    survey = Survey(dimensions, {name for name, kind in said.items() if kind == "categorical"})
+    survey = Survey(
+        dimensions,
+        {name for name, kind in said.items() if kind == "categorical"},
+        size=limits.sample,
+    )
     for batch in again:
         survey.add(batch)
     if not survey.rows:
@@ -140,9 +144,11 @@ def accept(
     plan = Plan(
         grids=grids,
         dimensions=dimensions,
-        known=survey.cohorts(limits.known_cohorts(bins)),
+        known=survey.cohorts(
+            limits.known_cohorts(columns=len(grids), bins=bins, dimensions=len(dimensions))
+        ),
         derived=recipes_of(kinds, grids),
-        new_groups=limits.new_cohorts(bins),
+        new_groups=limits.new_cohorts(bins=bins, dimensions=len(dimensions)),
     )
     # what is held has its derived columns already
     counted = profile(replace(plan, derived=()), held) if survey.whole else profile(plan, again)

@@ -33,28 +33,41 @@ class Limits:
     categories : int
         Of each column that are known by name beside those with a bin, the most frequent ones.
     cells : int
-        Counts of one window along one dimension; with more bins fewer cohorts are kept.
+        Counts of one window: columns of many bins leave room for fewer cohorts.
+    streams : int
+        Columns times cohorts of all dimensions: of each the past is kept, some 30 kB.
+    sample : int
+        Bytes of the rows that are held to make the grids of.
     """
 
     columns: int = COLUMNS
     cohorts: int = COHORTS_KNOWN
     categories: int = CATEGORIES_KNOWN
-    cells: int = 1 << 25
+    cells: int = 1 << 23
+    streams: int = 1 << 14
+    sample: int = 1 << 27
 
-    def known_cohorts(self, bins: int) -> int:
-        """Return how many cohorts of a dimension are known, where each has so many bins.
+    def known_cohorts(self, *, columns: int, bins: int, dimensions: int) -> int:
+        """Return how many cohorts of each dimension are known.
 
-        >>> Limits().known_cohorts(10_000), Limits().known_cohorts(100_000)
-        (1000, 304)
+        Parameters
+        ----------
+        columns, bins, dimensions : int
+            That are watched, and the bins of all columns together.
+
+        >>> Limits().known_cohorts(columns=10, bins=2_000, dimensions=1)
+        1000
+        >>> Limits().known_cohorts(columns=1_000, bins=200_000, dimensions=2)
+        8
         """
-        return max(1, min(self.cohorts, self._fitting(bins) * 10 // 11))
+        streams = self.streams // max(1, columns)
+        fitting = min(streams, self.cells // max(1, bins) * 10 // 11)
+        return max(1, min(self.cohorts, fitting // max(1, dimensions)))
 
-    def new_cohorts(self, bins: int) -> int:
-        """Return how many others have a group of their own in a window."""
-        return max(1, min(COHORTS_NEW, self._fitting(bins) // 11))
-
-    def _fitting(self, bins: int) -> int:
-        return self.cells // max(1, bins)
+    def new_cohorts(self, *, bins: int, dimensions: int) -> int:
+        """Return how many others of each dimension have a group of their own in a window."""
+        fitting = self.cells // max(1, bins) // 11 // max(1, dimensions)
+        return max(1, min(COHORTS_NEW, fitting))
 
 
 USUAL = Limits()

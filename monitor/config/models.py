@@ -450,7 +450,9 @@ class Limits(Strict):
         """What a baseline keeps of its rows."""
         return limits.Limits(
             columns=self.columns, cohorts=self.cohorts, categories=self.categories,
-            cells=min(1 << 25, self.memory >> 5),
+            cells=self.memory >> 7,
+            streams=max(1, self.memory - (256 << 20)) // (48 << 10),
+            sample=self.memory >> 3,
         )  # fmt: skip
 
 

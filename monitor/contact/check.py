@@ -243,7 +243,7 @@ class _Look:
         )
 
     def _read_baseline(self) -> Survey:
-        survey = Survey()
+        survey = Survey(size=self._limits.of_baseline.sample)
         with open_baseline(self._model, self._limits) as source:
             for batch in source.batches():
                 self._rejected.update(batch.rejected)
