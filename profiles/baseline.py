@@ -107,11 +107,8 @@ def accept(
     """
     again = batches if iter(batches) is not batches else list(batches)
     said, skipped = overrides or {}, set(skip)
-    survey = Survey(
-        dimensions,
-        {name for name, kind in said.items() if kind == "categorical"},
-        size=limits.sample,
-    )
+    coded = {name for name, kind in said.items() if kind == "categorical"}
+    survey = Survey(dimensions, coded, size=limits.sample)
     for batch in again:
         survey.add(batch)
     if not survey.rows:

@@ -438,7 +438,7 @@ class Limits(Strict):
         Of each column that are known by name beside those with a bin, the most frequent ones.
     """
 
-    memory: Size = Field(default=1 << 30, ge=256 << 20, le=1 << 50)
+    memory: Size = Field(default=1 << 30, ge=512 << 20, le=1 << 50)
     row_bytes: Size = Field(default=4 << 20, ge=1 << 10, le=1 << 26)
     json_depth: int = Field(default=32, ge=1, le=100)
     columns: int = Field(default=2_000, ge=1, le=100_000)
