@@ -92,7 +92,7 @@ def backfill(
         If the log or the baseline cannot be read.
     """
     model = config.models[name]
-    with open_log(model) as source:
+    with open_log(model, config.limits) as source:
         watermark, first = source.latest(), source.earliest()
         runs.register(engine, name, model.window)
         runs.looked(engine, name, now=clock(), watermark=watermark)

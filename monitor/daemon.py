@@ -126,7 +126,7 @@ class ModelWorker:
         model = self._config.models[self.name]
         if self._source is None:
             runs.register(self._engine, self.name, model.window)  # seen, even where nothing opens
-            self._source = open_log(model)
+            self._source = open_log(model, self._config.limits)
         watermark, now = self._source.latest(), self._clock()
         runs.looked(self._engine, self.name, now=now, watermark=watermark)
         self._vitals.watermark(self.name, watermark)

@@ -7,7 +7,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import timedelta
 from itertools import groupby, repeat
 from typing import Any
@@ -24,18 +24,19 @@ from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.columns import columns_seen
 from monitor.config import Baseline as Rows
-from monitor.config import Config, Model
+from monitor.config import Config, Limits, Model
 from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
-from monitor.store.engine import UNUSABLE
+from monitor.store.engine import UNUSABLE, lease_clock
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
-from profiles.baseline import Baseline, accept
+from profiles.baseline import Baseline, accept, cut_of
 from profiles.changes import Looked
 from profiles.counting import profile_windows, seen_in, windows_at, windows_of
 from profiles.errors import InvalidGrid
+from profiles.limits import USUAL
 from profiles.repeats import Once
 from profiles.windows import Window, format_width
 
@@ -89,6 +90,8 @@ class Run:
         Sees what the budget sees; knows all windows before.
     earlier : dict from baseline to Judge
         The same for windows that were profiled on an earlier baseline.
+    leases : callable
+        The clock that leases and retries are judged by: that of a PostgreSQL that has the results.
     stopping : callable
         Says whether the process was asked to stop; looked at between batches.
     """
@@ -104,6 +107,7 @@ class Run:
     rules: tuple[judging.Judged, ...]
     earlier: dict[str, judging.Judge] = field(default_factory=dict)
     clock: Clock = system_clock
+    leases: Clock = system_clock
     stopping: Callable[[], bool] = field(default=lambda: False)
     lately: Lately = field(default_factory=Lately)
 
@@ -154,10 +158,10 @@ def prepare(
             f"models.{name}.window is {format_width(model.window)}, but results are stored at "
             f"{format_width(stored)}; give the model another name or keep the width"
         )
-    baseline_id = _baseline_id(name, model)
+    baseline_id = _baseline_id(name, model, config.limits)
     if not baselines.exists(engine, baseline_id):
         before = baselines.current(engine, name)
-        baseline = accept_baseline(model, name, source.columns(), stopping=stopping)
+        baseline = accept_baseline(model, name, source.columns(), config.limits, stopping=stopping)
         baselines.accept(engine, name, baseline_id, baseline, now=clock())
         log.info(
             "baseline replaced; earlier windows keep the old one until they are backfilled"
@@ -171,6 +175,7 @@ def prepare(
     elif baselines.current(engine, name) != baseline_id:
         baselines.use(engine, name, baseline_id)
     baseline = baselines.load(engine, baseline_id)
+    source.expect(baseline.kinds)
     rules = judging.rules_of(config, name, baseline)
     return Run(
         engine=engine,
@@ -183,6 +188,7 @@ def prepare(
         watching=Watching(engine, config, name, baseline_id, baseline),
         rules=rules,
         clock=clock,
+        leases=lease_clock(engine) if clock is system_clock else clock,
         stopping=stopping,
     )
 
@@ -210,7 +216,7 @@ def work(
     most, limit = 1, _fitting(run)
     while not run.stopping():
         claims = runs.claim(
-            run.engine, run.name, now=run.clock(), lease=LEASE, within=within, most=most
+            run.engine, run.name, now=run.leases(), lease=LEASE, within=within, most=most
         )
         if not claims:
             return
@@ -218,7 +224,10 @@ def work(
         yield from done
         read = sum(each.read for each in done) / len(done)
         clean = all(each.clean for each in done)
-        wanted = ROWS_WITH_REPEATS if run.lately.repeats else ROWS_AT_ONCE
+        memory = run.config.limits.memory
+        wanted = min(ROWS_AT_ONCE, memory >> 10)
+        if run.lately.repeats:
+            wanted = min(ROWS_WITH_REPEATS, memory >> 12)
         most = max(1, min(limit, int(wanted / max(read, 1)))) if clean else 1
 
 
@@ -226,7 +235,8 @@ def _fitting(run: Run) -> int:
     """Return how many windows may be counted together."""
     bins = sum(grid.bins for grid in run.baseline.plan.grids.values())
     cohorts = sum(len(part.groups) for part in run.baseline.profiles)
-    return max(1, min(WINDOWS_AT_ONCE, CELLS_AT_ONCE // max(1, bins * cohorts)))
+    cells = min(CELLS_AT_ONCE, run.config.limits.memory >> 7)
+    return max(1, min(WINDOWS_AT_ONCE, cells // max(1, bins * cohorts)))
 
 
 def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
@@ -289,10 +299,10 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
     once = _sieve(run, claims)
     looked = Looked(run.baseline, len(claims), apart=run.model.unwatched)
     while True:
-        rejected = [Counter[str]() for _ in claims]
+        rejected, cut = ([Counter[str]() for _ in claims] for _ in range(2))
         parts = profile_windows(
             run.baseline.plan,
-            _rows(run, claims, rejected, looked),
+            _rows(run, claims, rejected, cut, looked),
             windows,
             time=run.model.log.time,
             once=once,
@@ -309,8 +319,20 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
     changes = [looked.of(at, found[0], certain=certain) for at, found in enumerate(parts)]
     took_ms = int((time.monotonic() - started) * 1000 / len(claims))
     return [
-        runs.Finished(claim=claimed, parts=found, rejected=its, took_ms=took_ms, changes=of)
-        for claimed, found, its, of in zip(claims, parts, rejected, changes, strict=True)
+        runs.Finished(
+            claim=claimed,
+            parts=found,
+            rejected=its,
+            took_ms=took_ms,
+            changes=changed,
+            cut={
+                **cut_of(found, run.baseline.plan.grids),
+                **{limit: {run.model.log.payload or "": rows} for limit, rows in shortened.items()},
+            },
+        )
+        for claimed, found, its, changed, shortened in zip(
+            claims, parts, rejected, changes, cut, strict=True
+        )
     ]
 
 
@@ -320,16 +342,21 @@ def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
     if log_.id is None:
         return None
     if not run.lately.repeats:
-        return Once(log_.id, len(windows))
+        return Once(log_.id, len(windows), memory=run.config.limits.memory >> 2)
     batches = (batch.rows for batch in _batches(run, claims, run.source.ids))
     seen = seen_in(batches, windows, time=log_.time, ids=log_.id)
-    return Once(log_.id, len(windows), expected=seen.repeated())
+    memory = run.config.limits.memory >> 2
+    return Once(log_.id, len(windows), expected=seen.repeated(), memory=memory)
 
 
 def _rows(
-    run: Run, claims: Sequence[runs.Claim], rejected: Sequence[Counter[str]], looked: Looked
+    run: Run,
+    claims: Sequence[runs.Claim],
+    rejected: Sequence[Counter[str]],
+    cut: Sequence[Counter[str]],
+    looked: Looked,
 ) -> Iterator[pa.RecordBatch]:
-    """Read the rows of windows, count those of each that are rejected, and look at the columns."""
+    """Read the rows of windows, count those that are rejected or cut, and look at the columns."""
     windows = [claimed.window for claimed in claims]
     for batch in _batches(run, claims, run.source.batches):
         for why, count in batch.rejected.items():
@@ -343,6 +370,9 @@ def _rows(
         if batch.rows.num_rows:
             at = windows_of(batch.rows, windows, time=run.model.log.time)
             looked.look(batch.rows, at, batch.absent)
+        for limit, moments in batch.cut_at.items():
+            for window in windows_at(windows, moments).tolist():
+                cut[window][limit] += 1
         yield batch.rows
 
 
@@ -350,15 +380,15 @@ def _batches(
     run: Run, claims: Sequence[runs.Claim], read: Callable[[Window], Iterator[Batch]]
 ) -> Iterator[Batch]:
     """Read windows, each unbroken run of them as one span, holding on to the lease."""
-    renew_at = run.clock() + LEASE / 4
+    renewed = run.leases()
     for span in _spans([claimed.window for claimed in claims]):
         for batch in read(span):
             if run.stopping():
                 raise Stopped
-            if (now := run.clock()) >= renew_at:
+            if not renewed <= (now := run.leases()) < renewed + LEASE / 4:  # also where set back
                 if not runs.renew(run.engine, claims, until=now + LEASE):
                     raise Fenced
-                renew_at = now + LEASE / 4
+                renewed = now
             yield batch
 
 
@@ -376,7 +406,7 @@ def _not_done(run: Run, claimed: runs.Claim, error: Exception) -> WindowDone:
     if isinstance(error, Fenced):
         return _fenced(run, claimed)
     why = reason(error)
-    runs.fail(run.engine, claimed, error=why, now=run.clock())
+    runs.fail(run.engine, claimed, error=why, now=run.leases())
     log.warning(
         "a window could not be read", action="window.failed", model=run.name,
         start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,
@@ -514,6 +544,7 @@ def accept_baseline(
     model: Model,
     name: str,
     log_columns: frozenset[str],
+    limits: Limits,
     *,
     stopping: Callable[[], bool] = lambda: False,
 ) -> Baseline:
@@ -530,7 +561,7 @@ def accept_baseline(
     """
     overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
     try:
-        with open_baseline(model) as source:
+        with open_baseline(model, limits) as source:
             baseline = accept(
                 _Until(stopping, source),
                 overrides=overrides,
@@ -538,6 +569,8 @@ def accept_baseline(
                 only=log_columns or None,
                 dimensions=model.cohorts,
                 time=model.log.time,
+                keep=model.named,
+                limits=limits.of_baseline,
             )
     except InvalidGrid as error:
         raise SourceError(f"models.{name}.baseline: {error}") from error
@@ -575,7 +608,7 @@ def _rows_of(baseline: Rows) -> dict[str, Any]:
     return asked if baseline.against is None else {**asked, "newest": True}
 
 
-def _baseline_id(name: str, model: Model) -> str:
+def _baseline_id(name: str, model: Model, limits: Limits) -> str:
     asked = {
         "model": name,
         "baseline": _rows_of(model.baseline),
@@ -583,5 +616,7 @@ def _baseline_id(name: str, model: Model) -> str:
         "kinds": {c: column.kind for c, column in sorted(model.columns.items()) if column.kind},
         "skip": model.apart,
     }
+    if limits.of_baseline != USUAL:  # else its name is what it was before there were limits
+        asked["limits"] = asdict(limits.of_baseline)
     text = json.dumps(asked, sort_keys=True, default=str)
     return hashlib.blake2b(text.encode(), digest_size=12).hexdigest()

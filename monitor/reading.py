@@ -75,6 +75,7 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "given_up": status.given_up,
                 "promise": _promise_record(status.promise),
                 "late": _late_record(status),
+                "limits": list(status.limits),
             }
             for status in statuses
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,11 +15,15 @@ from profiles.derived.images import NEEDS_PILLOW, available
 from profiles.derived.measures import read
 from profiles.derived.times import TIME
 from profiles.errors import InvalidGrid
-from profiles.grids import Grid, categorical_grid, numeric_grid
+from profiles.grids import CategoricalGrid, Grid, categorical_grid, numeric_grid
 from profiles.kinds import Kind, infer_kind, recipes_of
-from profiles.profile import Dimension, Group, Plan, Profile
+from profiles.limits import USUAL, Cut, Limits
+from profiles.profile import Dimension, Group, Plan, Profile, others_of
 from profiles.survey import Survey
 from profiles.values import PRESENT, numbers
+
+BEYOND = "beyond the first"
+MOST_CUT = 20  # columns or dimensions that are told of one limit
 
 Override = Literal["numeric", "categorical", "text", "list", "time", "image", "ignore"]
 
@@ -67,6 +71,8 @@ def accept(
     only: Container[str] | None = None,
     dimensions: tuple[Dimension, ...] = (),
     time: str | None = None,
+    keep: Container[str] = (),
+    limits: Limits = USUAL,
 ) -> Baseline:
     """Make a baseline of rows: infer kinds, derive columns, make grids, and profile the rows.
 
@@ -89,6 +95,10 @@ def accept(
         Cohort dimensions besides everybody.
     time : str or None
         The column with the event time, which the ages of times are counted against.
+    keep : container of str
+        Columns that are kept before others where there are too many, beside those of `overrides`
+        and `dimensions`.
+    limits : Limits
 
     Raises
     ------
@@ -97,32 +107,98 @@ def accept(
     """
     again = batches if iter(batches) is not batches else list(batches)
     said, skipped = overrides or {}, set(skip)
-    survey = Survey(dimensions, {name for name, kind in said.items() if kind == "categorical"})
+    coded = {name for name, kind in said.items() if kind == "categorical"}
+    survey = Survey(dimensions, coded, size=limits.sample)
     for batch in again:
         survey.add(batch)
     if not survey.rows:
         raise InvalidGrid("the baseline has no rows")
     kinds: dict[str, Kind] = {}
     grids: dict[str, Grid] = {}
-    for name in dict.fromkeys(name for batch in survey.sample for name in batch.schema.names):
-        if name in skipped or (only is not None and name not in only):
+    names = [
+        name
+        for name in dict.fromkeys(name for batch in survey.sample for name in batch.schema.names)
+        if name not in skipped and (only is None or name in only)
+    ]
+    first = {*said, *(name for dimension in dimensions for name in dimension)}
+    kept = set(sorted(names, key=lambda n: n not in first and n not in keep)[: limits.columns])
+    for name in names:
+        if name not in kept:
+            kinds[name] = Kind(name="ignored", reason=beyond(limits.columns))
             continue
         kind = _kind(survey.column(name), said.get(name))
         if kind.name == "time":
             kind = _aged(kind, survey, time)
         try:
-            grid = _grid(kind, survey, name)
+            grid = _grid(kind, survey, name, limits)
         except InvalidGrid as error:
             kind, grid = Kind(name="ignored", reason=str(error)), None
         kinds[name] = kind
         if grid is not None:
             grids[name] = grid
     held = _derived(survey.sample, kinds, grids, said)
-    known, derived = survey.cohorts(), recipes_of(kinds, grids)
-    plan = Plan(grids=grids, dimensions=dimensions, known=known, derived=derived)
+    bins = sum(grid.bins for grid in grids.values())
+    plan = Plan(
+        grids=grids,
+        dimensions=dimensions,
+        known=survey.cohorts(
+            limits.known_cohorts(columns=len(grids), bins=bins, dimensions=len(dimensions))
+        ),
+        derived=recipes_of(kinds, grids),
+        new_groups=limits.new_cohorts(bins=bins, dimensions=len(dimensions)),
+    )
     # what is held has its derived columns already
     counted = profile(replace(plan, derived=()), held) if survey.whole else profile(plan, again)
     return Baseline(kinds=kinds, plan=plan, profiles=counted)
+
+
+def beyond(columns: int) -> str:
+    """Say why a column is not watched though it might be."""
+    return f"{BEYOND} {columns:,} columns"
+
+
+def cut_of(parts: Sequence[Profile], grids: Mapping[str, Grid]) -> dict[str, dict[str, int]]:
+    """Return the rows that profiles of a window have beyond a limit, by limit and by what.
+
+    Of cohorts those that are counted together as ``(other)``, of categories those that are outside
+    the baseline's and have no name. At most 20 columns of each limit, those with most rows.
+    """
+    cohorts = {
+        ", ".join(part.dimension): int(part.rows[at])
+        for part in parts
+        if part.dimension and (at := position(part, others_of(part.dimension))) is not None
+    }
+    everybody = parts[0]
+    categories: dict[str, int] = {}
+    for names, outside in ((everybody.unseen, "unseen"), (everybody.rare, "other")):
+        for column, found in names.items():
+            if found.sampled:
+                counts = everybody.columns[column].counts[0]
+                rows = int(counts[getattr(grids[column], outside)]) - sum(found.rows.values())
+                categories[column] = categories.get(column, 0) + rows
+    found_ = {"cohorts": cohorts, "categories": categories}
+    return {limit: _largest(of) for limit, of in found_.items() if of}
+
+
+def cut_in(baseline: Baseline) -> Cut:
+    """Return the same of a baseline itself, and the columns that are not watched as columns.
+
+    Its own categories are beyond the limit where its grid does not know them.
+    """
+    found = cut_of(baseline.profiles, baseline.plan.grids)
+    categories = {
+        name: int(baseline.profiles[0].columns[name].counts[0, grid.unseen])
+        for name, grid in baseline.plan.grids.items()
+        if isinstance(grid, CategoricalGrid)
+    }
+    found["categories"] = _largest({name: rows for name, rows in categories.items() if rows})
+    columns = sum(1 for kind in baseline.kinds.values() if kind.reason.startswith(BEYOND))
+    found["columns"] = {"": columns} if columns else {}
+    return {limit: of for limit, of in found.items() if of}
+
+
+def _largest(rows: Mapping[str, int]) -> dict[str, int]:
+    return dict(sorted(rows.items(), key=lambda of: (-of[1], of[0]))[:MOST_CUT])
 
 
 def position(part: Profile, group: Group) -> int | None:
@@ -159,12 +235,13 @@ def _aged(kind: Kind, survey: Survey, event: str | None) -> Kind:
     return Kind(name="ignored", reason=f"{kind.reason}; the baseline has no {what} to age against")
 
 
-def _grid(kind: Kind, survey: Survey, name: str) -> Grid | None:
+def _grid(kind: Kind, survey: Survey, name: str, limits: Limits) -> Grid | None:
     if kind.values is None:
         return None
     if kind.name == "numeric":
         return numeric_grid(survey.numbers(name))
-    return categorical_grid(survey.categories(name, kind.values), kind.values)
+    rows = survey.categories(name, kind.values)
+    return categorical_grid(rows, kind.values, known=limits.categories)
 
 
 def _derived(

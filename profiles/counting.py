@@ -174,10 +174,7 @@ class _Tally:
         self._numeric = [name for name, grid in plan.grids.items() if isinstance(grid, NumericGrid)]
         width = int(ends[-1]) if grids else 0
         dimensions = plan.dimensions or (EVERYBODY,)
-        self._along = [
-            _Along(d, plan.known.get(d, frozenset()), windows, width, len(self._numeric))
-            for d in dimensions
-        ]
+        self._along = [_Along(d, plan, windows, width, len(self._numeric)) for d in dimensions]
         self._windows = windows
         self._outside: dict[str, _Outside] = {}
         self._last: dict[str, Entries] = {}  # batches of a file mostly share their dictionary
@@ -338,11 +335,12 @@ class _Along:
     """The counts along one dimension: a row of the table for each cohort of each window."""
 
     def __init__(
-        self, dimension: Dimension, known: frozenset[Group], windows: int, width: int, numeric: int
+        self, dimension: Dimension, plan: Plan, windows: int, width: int, numeric: int
     ) -> None:
         self.dimension = dimension
         self._others = others_of(dimension)
-        self._known = known | {self._others}
+        self._known = plan.known.get(dimension, frozenset()) | {self._others}
+        self._most_new = plan.new_groups
         self.new: list[frozenset[Group]] = [frozenset()] * windows
         self._slots: list[dict[Group, int]] = [{} for _ in range(windows)]
         self._free: list[int] = []
@@ -390,7 +388,7 @@ class _Along:
         if self.dimension:
             fresh = frozenset(groups) - self._known - self.new[window]
             if fresh:
-                kept = kept_groups(self.new[window] | fresh)
+                kept = kept_groups(self.new[window] | fresh, self._most_new)
                 dropped, self.new[window] = self.new[window] - kept, kept
                 for group in sorted(dropped):
                     self._fold(window, group)

@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from profiles.errors import InvalidGrid
 from profiles.kernel.cells import Cells, cells
+from profiles.limits import CATEGORIES_KNOWN, CATEGORIES_WITH_A_BIN
 from profiles.values import PRESENT, Labels, Numbers, ValueType
 
 Floats = npt.NDArray[np.float64]
@@ -31,8 +32,7 @@ HEAVY = 1 / 400  # a value with this share of the mass is a bin of its own
 EXACT = 100  # with at most so many values, each is a bin of its own
 TAIL = (0.1, 0.3, 1.0, 3.0, 10.0, 100.0, 1_000.0)  # of the middle 80 %, beyond each end
 COARSE = 10
-MAX_CATEGORIES = 256
-MAX_KNOWN = 50_000
+MAX_CATEGORIES, MAX_KNOWN = CATEGORIES_WITH_A_BIN, CATEGORIES_KNOWN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -284,10 +284,12 @@ def category_rows(columns: Sequence[Labels]) -> dict[str, int]:
     return rows
 
 
-def categorical_grid(rows: Mapping[str, int], values_are: ValueType) -> CategoricalGrid:
+def categorical_grid(
+    rows: Mapping[str, int], values_are: ValueType, *, known: int = MAX_KNOWN
+) -> CategoricalGrid:
     """Make the grid of a categorical column from the rows of each category in the baseline.
 
-    Categories are ordered by rows, ties by name. At most 50,000 further names are kept as *other
+    Categories are ordered by rows, ties by name. At most `known` further names are kept as *other
     known*; names beyond that would count as unseen.
 
     Raises
@@ -300,7 +302,7 @@ def categorical_grid(rows: Mapping[str, int], values_are: ValueType) -> Categori
     ordered = sorted(rows, key=lambda name: (-rows[name], name))
     return CategoricalGrid(
         categories=tuple(ordered[:MAX_CATEGORIES]),
-        known=tuple(sorted(ordered[MAX_CATEGORIES : MAX_CATEGORIES + MAX_KNOWN])),
+        known=tuple(sorted(ordered[MAX_CATEGORIES : MAX_CATEGORIES + known])),
         values_are=values_are,
     )
 

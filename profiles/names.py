@@ -20,7 +20,9 @@ from functools import lru_cache
 import numpy as np
 import numpy.typing as npt
 
-MAX_NAMES = 1_000
+from profiles.limits import NAMES_OF_A_WINDOW
+
+MAX_NAMES = NAMES_OF_A_WINDOW
 NUMBERED = 10_000  # names that are numbered at once
 _HASHES = float(1 << 64)
 

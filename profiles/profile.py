@@ -11,6 +11,7 @@ import numpy.typing as npt
 from profiles.derived import Recipe
 from profiles.errors import GridMismatch
 from profiles.grids import Grid, NumericGrid
+from profiles.limits import COHORTS_KNOWN, COHORTS_NEW
 from profiles.moments import Moments, close, empty, pooled
 from profiles.names import Names, gather, smallest
 
@@ -21,8 +22,7 @@ Dimension = tuple[str, ...]
 EVERYBODY: Dimension = ()
 NO_VALUE = "(missing)"
 OTHERS = "(other)"
-MAX_KNOWN_GROUPS = 1_000
-MAX_NEW_GROUPS = 100
+MAX_KNOWN_GROUPS, MAX_NEW_GROUPS = COHORTS_KNOWN, COHORTS_NEW
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,12 +88,15 @@ class Plan:
         Cohort dimensions besides everybody.
     known : mapping from dimension to groups
         The cohorts that the baseline knows, which always have a group of their own.
+    new_groups : int
+        How many others of a dimension have one in a window.
     """
 
     grids: Mapping[str, Grid]
     dimensions: tuple[Dimension, ...] = ()
     known: Mapping[Dimension, frozenset[Group]] = field(default_factory=dict)
     derived: tuple[Recipe, ...] = ()
+    new_groups: int = MAX_NEW_GROUPS
 
 
 def nothing(plan: Plan, dimension: Dimension) -> Profile:
@@ -177,12 +180,12 @@ def others_of(dimension: Dimension) -> Group:
     return (OTHERS,) * len(dimension)
 
 
-def kept_groups(new: Iterable[Group]) -> frozenset[Group]:
+def kept_groups(new: Iterable[Group], most: int = MAX_NEW_GROUPS) -> frozenset[Group]:
     """Return which cohorts that the baseline does not know have a group of their own."""
     named = {"\x1f".join(group): group for group in new}
-    if len(named) <= MAX_NEW_GROUPS:
+    if len(named) <= most:
         return frozenset(named.values())
-    return frozenset(named[name] for name in smallest(named, MAX_NEW_GROUPS))
+    return frozenset(named[name] for name in smallest(named, most))
 
 
 def _merge_column(

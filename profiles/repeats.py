@@ -21,11 +21,13 @@ from profiles.buffers import column_of, values_of
 from profiles.contents import contents
 from profiles.errors import TooManyRepeats
 from profiles.hashing import Words
+from profiles.spill import PARTS, Spill
 
 DUPLICATE, CONFLICT = "duplicate", "conflict"  # the same content as the row that counts, or another
 
 MOST_HELD = 256 << 20  # bytes of rows aside, each of another id
 OFTEN = 64 << 20  # bytes of rows aside after which those of one id are looked for
+KEYS_HELD = 64 << 20  # bytes of ids; more go to a file
 TOGETHER = 1 << 14  # rows that are handed back at once, where their columns are alike
 
 Ints = npt.NDArray[np.int64]
@@ -51,14 +53,19 @@ class Once:
         How many there are; an id in two of them is no repeat.
     expected : uint64 [k]
         The keys of the ids that are known to come again, sorted.
+    memory : int or None
+        Bytes of rows that may be held.
     """
 
-    def __init__(self, column: str, windows: int, *, expected: Words = _NO_KEYS) -> None:
+    def __init__(
+        self, column: str, windows: int, *, expected: Words = _NO_KEYS, memory: int | None = None
+    ) -> None:
         self._column, self._windows = column, windows
+        self._memory = MOST_HELD if memory is None else min(MOST_HELD, memory)
         self._expected = _Expected(expected)
         self._seen = Seen(column)
         self._held: list[_Held] = []
-        self._size, self._limit = 0, OFTEN
+        self._size, self._limit = 0, min(OFTEN, self._memory)
         self.rejected = [Counter[str]() for _ in range(windows)]
 
     def sift(self, batch: pa.RecordBatch, window: Ints) -> tuple[pa.RecordBatch, Ints]:
@@ -97,7 +104,7 @@ class Once:
         if not len(missed):
             return None
         expected = np.union1d(self._expected.keys, missed)
-        return Once(self._column, self._windows, expected=expected)
+        return Once(self._column, self._windows, expected=expected, memory=self._memory)
 
     @property
     def expects(self) -> bool:
@@ -110,11 +117,11 @@ class Once:
         if self._size > self._limit:
             self._settle()
             self._size = sum(held.size for held in self._held)
-            self._limit = max(OFTEN, 2 * self._size)
-            if self._size > MOST_HELD:
+            self._limit = min(max(OFTEN, 2 * self._size), max(self._memory, self._size))
+            if self._size > self._memory:
                 raise TooManyRepeats(
                     f"rows that share their {self._column!r} with others of their window take more "
-                    f"than {MOST_HELD >> 20} MB; if it does not tell rows apart, name another "
+                    f"than {self._memory >> 20} MB; if it does not tell rows apart, name another "
                     "column as the log's id or none, else make the windows shorter"
                 )
 
@@ -140,11 +147,13 @@ class Once:
 
 
 class Seen:
-    """The ids that have come, eight bytes each."""
+    """The ids that have come, eight bytes each; where they are too many for memory, in a file."""
 
     def __init__(self, column: str) -> None:
         self._column = column
         self._keys: list[Words] = []
+        self._size = 0
+        self._spill = Spill()
 
     def look(self, batch: pa.RecordBatch, window: Ints) -> None:
         """Take in the ids of a batch."""
@@ -152,13 +161,32 @@ class Seen:
 
     def add(self, keys: Words, known: Truths) -> None:
         self._keys.append(keys if known.all() else keys[known])
+        self._size += self._keys[-1].nbytes
+        if self._size > KEYS_HELD:
+            self._spill.put(self._ordered())
 
     def repeated(self) -> Words:
         """Return the keys that came more than once, sorted; what was seen is forgotten."""
-        every = np.concatenate(self._keys) if self._keys else _NO_KEYS
-        self._keys = []
+        if not self._spill.filled:
+            return _twice(self._ordered())
+        self._spill.put(self._ordered())
+        found = []
+        for at in range(PARTS):
+            every = self._spill.part(at)
+            every.sort()
+            found.append(_twice(every))
+        self._spill.close()
+        return np.concatenate(found)
+
+    def _ordered(self) -> Words:
+        every = np.concatenate(self._keys) if self._keys else _NO_KEYS.copy()
+        self._keys, self._size = [], 0
         every.sort()
-        return np.unique(every[1:][every[1:] == every[:-1]])
+        return every
+
+
+def _twice(ordered: Words) -> Words:
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
 def keys_of(column: pa.Array, window: Ints) -> tuple[Words, Truths]:

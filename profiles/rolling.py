@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from profiles.moments import Moments, pooled
 from profiles.profile import Dimension, Group, Profile, merge
+from profiles.spans import FEW
 from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
@@ -91,10 +92,11 @@ class RollingCounts:
         self._held: deque[tuple[Window, Profile]] = deque()
         self._place: dict[Group, int] = {}
         self._sums: dict[str, Ints] = {}
+        self._many = FEW
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Every group seen so far, in the order of the rows of `counts`."""
+        """The groups of `counts`, in the order of its rows: those of every window in the span."""
         return tuple(self._place)
 
     def push(self, window: Window, profile: Profile) -> None:
@@ -107,6 +109,18 @@ class RollingCounts:
         """Take away the windows that start before an instant."""
         while self._held and self._held[0][0].start < before:
             self._add(self._held.popleft()[1], -1)
+        if len(self._place) > self._many:
+            self._forget_groups()
+
+    def _forget_groups(self) -> None:
+        """Forget the groups that no window has any more, or cohorts that come once pile up."""
+        held = {group for _, profile in self._held for group in profile.groups}
+        stays = [place for group, place in self._place.items() if group in held]
+        self._place = {group: at for at, group in enumerate(of for of in self._place if of in held)}
+        self._sums = {
+            name: sums[[at for at in stays if at < len(sums)]] for name, sums in self._sums.items()
+        }
+        self._many = max(FEW, 2 * len(self._place))
 
     def counts(self) -> dict[str, Ints]:
         """Return the counts [G, B] of each column that a window has held."""

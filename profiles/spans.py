@@ -16,6 +16,8 @@ from profiles.windows import Window
 
 Ints = npt.NDArray[np.int64]
 
+FEW = 64  # groups that are never looked through for those that went
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Cells:
@@ -48,6 +50,8 @@ class Kept:
         self.place: dict[Group, int] = {}
         self._starts: list[datetime] = []
         self._cells: dict[datetime, _Cells] = {}
+        self._sums: list[Sums] = []
+        self._many = FEW
 
     def push(self, window: Window, profile: Profile) -> None:
         """Add the next window."""
@@ -82,6 +86,26 @@ class Kept:
         for start in self._starts[:last]:
             del self._cells[start]
         del self._starts[:last]
+        if len(self.place) > self._many:
+            self._forget_groups()
+
+    def _forget_groups(self) -> None:
+        """Forget the groups that no window has any more, or cohorts that come once pile up."""
+        held = [of.places for of in self._cells.values()]
+        stays = np.unique(np.concatenate([*held, *(sums.filled() for sums in self._sums)]))
+        at = np.zeros(len(self.place), np.intp)
+        at[stays] = np.arange(len(stays))
+        names = list(self.place)
+        self.place = {names[old]: new for new, old in enumerate(stays.tolist())}
+        for start, of in self._cells.items():
+            self._cells[start] = replace(of, places=at[of.places])
+        for sums in self._sums:
+            sums.keep(stays)
+        self._many = max(FEW, 2 * len(stays))
+
+    def follow(self, sums: Sums) -> None:
+        """Tell sums when groups change their places."""
+        self._sums.append(sums)
 
     def within(self, start: datetime, end: datetime) -> Iterator[_Cells]:
         """Yield the windows that start in ``[start, end)``, oldest first."""
@@ -101,11 +125,29 @@ class Sums:
         self._spans: tuple[Window, ...] = ()
         self._flat = np.zeros(0, np.int64)
         self.windows = 0  # that the spans hold
+        kept.follow(self)
 
     @property
     def groups(self) -> tuple[Group, ...]:
-        """Every group seen so far, in the order of the rows of `counts`."""
+        """The groups of `counts`, in the order of its rows: those of every window that is kept."""
         return tuple(self._kept.place)
+
+    def filled(self) -> npt.NDArray[np.intp]:
+        """Return the places of the groups that have any count."""
+        width = self._kept.width
+        if not width:
+            return np.zeros(0, np.intp)
+        return np.flatnonzero(
+            self._flat[: len(self._flat) // width * width].reshape(-1, width).any(1)
+        )
+
+    def keep(self, stays: npt.NDArray[np.intp]) -> None:
+        """Keep the groups of some places only, closed up."""
+        width = self._kept.width
+        if width:
+            table = self._flat[: len(self._flat) // width * width].reshape(-1, width)
+            here = stays[stays < len(table)]  # the others have come after the last move
+            self._flat = table[here].reshape(-1).copy()
 
     def move(self, spans: Sequence[Window]) -> None:
         """Go over to other spans; what is kept must reach back to these and to those before."""

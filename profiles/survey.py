@@ -12,6 +12,7 @@ import pyarrow as pa
 from profiles.buffers import column_of
 from profiles.counting import cohort_rows
 from profiles.grids import MAX_CATEGORIES, MAX_KNOWN, category_rows
+from profiles.limits import USUAL
 from profiles.profile import MAX_KNOWN_GROUPS, Dimension, Group
 from profiles.values import (
     PRESENT,
@@ -26,6 +27,7 @@ from profiles.values import (
 )
 
 SAMPLE = 1 << 16  # up to twice as many rows all are held, of more between this and twice as many
+LEAST = 1_000  # rows that are held however long they are
 _MOST_NAMES = 2 * (MAX_CATEGORIES + MAX_KNOWN)
 
 
@@ -42,11 +44,18 @@ class Survey:
         Cohort dimensions whose cohorts are counted.
     coded : container of str
         Columns of numbers that are categories.
+    size : int
+        Bytes that are held; where rows are long, fewer of them.
     """
 
     def __init__(
-        self, dimensions: Iterable[Dimension] = (), coded: Container[str] = frozenset()
+        self,
+        dimensions: Iterable[Dimension] = (),
+        coded: Container[str] = frozenset(),
+        *,
+        size: int = USUAL.sample,
     ) -> None:
+        self._size, self._bytes = size, 0
         self._coded = coded
         self.rows = 0
         self.sample: list[pa.RecordBatch] = []
@@ -73,13 +82,15 @@ class Survey:
             batch = self._thinned(batch, self._chance)
         self.sample.append(batch)
         self._held += batch.num_rows
-        while self._held > 2 * SAMPLE:
+        self._bytes += batch.nbytes
+        while self._held > 2 * SAMPLE or (self._bytes > self._size and self._held > LEAST):
             if self.whole:
                 for held in self.sample:
                     self._note(held)
             self._chance /= 2
             self.sample = [self._thinned(held, 0.5) for held in self.sample]
             self._held = sum(held.num_rows for held in self.sample)
+            self._bytes = sum(held.nbytes for held in self.sample)
 
     def column(self, name: str) -> list[pa.Array]:
         """Return a column of the sample, missing where a batch does not have it."""
@@ -97,10 +108,10 @@ class Survey:
         rows = found.rows() if found else None
         return rows or category_rows([labels(part, of) for part in self.column(name)])
 
-    def cohorts(self) -> Mapping[Dimension, frozenset[Group]]:
-        """Return the cohorts that get a group of their own: the 1,000 largest, ties by name."""
+    def cohorts(self, most: int = MAX_KNOWN_GROUPS) -> Mapping[Dimension, frozenset[Group]]:
+        """Return the cohorts that get a group of their own: the largest, ties by name."""
         return {
-            dimension: frozenset(group for _, group in ordered[:MAX_KNOWN_GROUPS])
+            dimension: frozenset(group for _, group in ordered[:most])
             for dimension, rows in self._cohorts.items()
             for ordered in [sorted((-count, group) for group, count in rows.items())]
         }

@@ -118,6 +118,7 @@ def _wrong(at: ModelStatus, now: datetime) -> Iterator[str]:
         )
     if at.late is not None:
         yield f"{at.late.rows:,} {at.noun} came too late; to take them in: {late_command(at)}"
+    yield from at.limits
 
 
 def drift(

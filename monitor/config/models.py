@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, date, datetime, time, timedelta
@@ -26,6 +27,7 @@ from pydantic import (
 from monitor.config.against import LONGEST, WEEK, Against, Version, Weeks, read_against
 from monitor.config.calendar import holiday
 from monitor.config.names import nearest
+from profiles import limits
 from profiles.errors import InvalidWindow
 from profiles.windows import format_width, parse_width
 
@@ -70,6 +72,17 @@ def _cohort(value: object) -> object:
     raise ValueError("a cohort is the name of a column, or a list of names")
 
 
+def _size(value: object) -> object:
+    """Read a number of bytes, such as ``64 MB`` or ``1 GiB``; both are powers of 1,024."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str):
+        match = _SIZE.fullmatch(value.strip())
+        if match is not None:
+            return int(match[1]) << {"k": 10, "m": 20, "g": 30}.get(match[2].lower(), 0)
+    raise ValueError("it is no size; write it like 512 kB, 64 MB or 1 GB")
+
+
 def _filled(secret: SecretStr) -> SecretStr:
     if not secret.get_secret_value().strip():
         raise ValueError("it is empty")
@@ -105,6 +118,7 @@ def _written(against: Against | None) -> str | None:
     return None if against is None else str(against)
 
 
+_SIZE = re.compile(r"(\d{1,12}) *([kmg]?)i?b?", re.IGNORECASE)
 _WEEKS_OF_MONTH = 365.25 / 12 / 7
 
 Width = Annotated[timedelta, BeforeValidator(_width)]
@@ -112,6 +126,7 @@ Wait = Annotated[timedelta, BeforeValidator(_wait)]
 Instant = Annotated[datetime, BeforeValidator(_instant)]
 Name = Annotated[str, Field(min_length=1)]
 Port = Annotated[int, Field(ge=1, le=65_535)]
+Size = Annotated[int, BeforeValidator(_size)]  # bytes
 Secret = Annotated[SecretStr, AfterValidator(_filled)]
 SecretAddress = Annotated[SecretStr, AfterValidator(_http_secret)]
 Holiday = Annotated[str, BeforeValidator(holiday)]
@@ -334,6 +349,13 @@ class Model(Strict):
         said: list[Policy | None] = [getattr(of, change) for of in (own, self.contract, USUAL)]
         return next(policy for policy in said if policy is not None)
 
+    @property
+    def named(self) -> frozenset[str]:
+        """Columns that the configuration names, which are watched before all others."""
+        score = () if self.prediction is None else (self.prediction.score,)
+        cohorts = (name for cohort in self.cohorts for name in cohort)
+        return frozenset((*score, *cohorts, *self.columns))
+
     def lacks_version(self, name: str) -> str | None:
         """Say why the model's rows cannot be compared by version, None where they can."""
         version = self.log.version
@@ -483,6 +505,43 @@ def _check_against(rule: Rule, name: str, model: Model) -> None:
         raise ValueError(f"rule {rule.name!r} compares with {against}: {_among_itself(rule.over)}")
 
 
+class Limits(Strict):
+    """How much is taken in of what comes; what is beyond is counted and told.
+
+    Attributes
+    ----------
+    memory : int
+        Bytes that one process is to stay under: what is read and counted at once is chosen by it.
+    row_bytes : int
+        Of all texts of a row together; a longer row is rejected.
+    json_depth : int
+        Objects in a payload that are nested deeper stay one text.
+    columns : int
+        Of a model that are watched, those that the configuration names before all others.
+    cohorts : int
+        Of each dimension that are kept by name, the largest in the baseline.
+    categories : int
+        Of each column that are known by name beside those with a bin, the most frequent ones.
+    """
+
+    memory: Size = Field(default=1 << 30, ge=512 << 20, le=1 << 50)
+    row_bytes: Size = Field(default=4 << 20, ge=1 << 10, le=1 << 26)
+    json_depth: int = Field(default=32, ge=1, le=100)
+    columns: int = Field(default=2_000, ge=1, le=100_000)
+    cohorts: int = Field(default=1_000, ge=1, le=100_000)
+    categories: int = Field(default=50_000, ge=1, le=1_000_000)
+
+    @property
+    def of_baseline(self) -> limits.Limits:
+        """What a baseline keeps of its rows."""
+        return limits.Limits(
+            columns=self.columns, cohorts=self.cohorts, categories=self.categories,
+            cells=self.memory >> 7,
+            streams=max(1, self.memory - (256 << 20)) // (48 << 10),
+            sample=self.memory >> 3,
+        )  # fmt: skip
+
+
 class Config(Strict):
     store: Secret = SecretStr("sqlite:///driftline.db")
     timezone: str = "UTC"
@@ -490,6 +549,7 @@ class Config(Strict):
     alerts: Alerts = Alerts()
     web: Web = Web()
     daemon: Daemon = Daemon()
+    limits: Limits = Limits()
 
     @field_validator("models")
     @classmethod

@@ -16,19 +16,21 @@ import pyarrow as pa
 from alerts.channels import channels_of
 from alerts.errors import BadRoute
 from alerts.text import listed
-from monitor.config import Config, Model
+from monitor.config import Config, Limits, Model
 from monitor.config.names import did_you_mean
+from monitor.config.reached import reached
 from monitor.contact.columns import ColumnCheck, describe_columns
 from monitor.errors import ConfigError, MonitorError, SourceError, StoreError
 from monitor.history import clock_of
 from monitor.sources import Batch, open_baseline, open_log
 from monitor.store.engine import connect, open_store, revision
-from profiles.baseline import Baseline, accept
+from profiles.baseline import Baseline, accept, cut_in
 from profiles.buffers import column_of, values_of
 from profiles.derived import PARTS
 from profiles.detection.lanes import opens_after
 from profiles.errors import InvalidGrid
 from profiles.hashing import Words
+from profiles.limits import ROW_TOO_LARGE
 from profiles.repeats import keys_of
 from profiles.survey import Survey
 from profiles.windows import EPOCH, format_width
@@ -128,7 +130,7 @@ def check(config: Config) -> Report:
     problems: list[Problem] = []
     models, looks = [], {}
     for name, model in config.models.items():
-        look = looks[name] = _Look(name, model, problems)
+        look = looks[name] = _Look(name, model, config.limits, problems)
         found = look.result()
         models.append(replace(found, notes=(*found.notes, *_about_budget(config, found))))
     _check_rules(config, looks, problems)
@@ -141,7 +143,8 @@ def check(config: Config) -> Report:
 class _Look:
     """One model: what can be read of it, and everything that cannot."""
 
-    def __init__(self, name: str, model: Model, problems: list[Problem]) -> None:
+    def __init__(self, name: str, model: Model, limits: Limits, problems: list[Problem]) -> None:
+        self._limits = limits
         self._name = name
         self._model = model
         self._problems = problems
@@ -192,7 +195,7 @@ class _Look:
                 self._report(kind, place, line)
 
     def _read_log(self) -> _Log:
-        with open_log(self._model) as source:
+        with open_log(self._model, self._limits) as source:
             log = _Log(
                 columns=source.columns(),
                 first=source.earliest(),
@@ -249,8 +252,8 @@ class _Look:
         )
 
     def _read_baseline(self) -> Survey:
-        survey = Survey()
-        with open_baseline(self._model) as source:
+        survey = Survey(size=self._limits.of_baseline.sample)
+        with open_baseline(self._model, self._limits) as source:
             for batch in source.batches():
                 self._rejected.update(batch.rejected)
                 survey.add(batch.rows)
@@ -295,7 +298,7 @@ class _Look:
     def _accept(self) -> Baseline | None:
         if self._survey is None or self._survey.whole:
             return self._accepted(self._rows)
-        with open_baseline(self._model) as source:
+        with open_baseline(self._model, self._limits) as source:
             return self._accepted(source)
 
     def _accepted(self, rows: Iterable[pa.RecordBatch]) -> Baseline | None:
@@ -307,6 +310,8 @@ class _Look:
                 skip=model.apart,
                 dimensions=tuple(d for d in model.cohorts if self.names.issuperset(d)),
                 time=model.log.time,
+                keep=model.named,
+                limits=self._limits.of_baseline,
             )
         except InvalidGrid:
             return None
@@ -345,6 +350,9 @@ class _Look:
                 self._notes.append(
                     f"cohort {' × '.join(dimension)} has {len(sizes):,} groups; most will be small"
                 )
+        self._notes += reached(
+            self._limits, cut_in(baseline), large=self._rejected[ROW_TOO_LARGE], of="looked at"
+        )
         columns = describe_columns(model, baseline, self._rows, log=log)
         return columns, tuple(cohorts)
 

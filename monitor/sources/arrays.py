@@ -137,7 +137,14 @@ def _plain(value: Any) -> Any:
 
 
 def _json(value: Any) -> str:
-    return json.dumps(value, default=str)
+    try:
+        return json.dumps(value, default=str)
+    except RecursionError:
+        return "(nested too deeply)"
+
+
+def _float(value: Decimal) -> float:
+    return math.nan if value.is_snan() else float(value)
 
 
 def _midnight(day: date) -> datetime:
@@ -184,7 +191,7 @@ _BUILDERS: dict[type, Callable[[Sequence[Any]], pa.Array]] = {
 
 _CONVERSIONS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (  # the first that fits
     ((Mapping, list, tuple), _json),
-    (Decimal, float),
+    (Decimal, _float),
     (date, _midnight),
     (timedelta, timedelta.total_seconds),
     ((bytearray, memoryview), bytes),

@@ -19,6 +19,7 @@ from monitor.sources.table import TableReader, require_columns
 from profiles.windows import Window
 
 NEWEST = timedelta(days=28)  # of the log, where the baseline names no rows
+USUAL = config.Limits()
 
 
 class _Rows(Protocol):
@@ -57,7 +58,7 @@ class BaselineSource:
         return self._rows.batches()
 
 
-def open_baseline(model: config.Model) -> BaselineSource:
+def open_baseline(model: config.Model, limits: config.Limits = USUAL) -> BaselineSource:
     """Open what a model's windows are compared with.
 
     Raises
@@ -69,15 +70,20 @@ def open_baseline(model: config.Model) -> BaselineSource:
     used = {model.log.time, baseline.payload}  # ages are counted against the time
     skip = model.unread.union(model.apart) - used
     if baseline.table is not None:
-        return BaselineSource(_Table(model, baseline.table, skip))
+        return BaselineSource(_Table(model, baseline.table, skip, limits))
     if baseline.file is not None:
-        return BaselineSource(FileReader(baseline.file, payload=baseline.payload, skip=skip))
-    return BaselineSource(_Range(model, baseline.range))
+        reader = FileReader(
+            baseline.file, payload=baseline.payload, skip=skip, expected=model.named, limits=limits
+        )
+        return BaselineSource(reader)
+    return BaselineSource(_Range(model, baseline.range, limits))
 
 
 class _Table:
-    def __init__(self, model: config.Model, name: str, skip: frozenset[str]) -> None:
-        database = connect(model.source)
+    def __init__(
+        self, model: config.Model, name: str, skip: frozenset[str], limits: config.Limits
+    ) -> None:
+        database = connect(model.source, limits)
         if isinstance(database, Files):
             raise SourceError("files have no table; give the baseline as a file or a range")
         self._database = database
@@ -90,7 +96,9 @@ class _Table:
         payload = model.baseline.payload
         if payload is None and model.log.payload is not None and model.log.payload in table.types:
             payload = model.log.payload
-        self._reader = TableReader(self._database, table, payload=payload, skip=skip)
+        self._reader = TableReader(
+            self._database, table, payload=payload, skip=skip, expected=model.named, limits=limits
+        )
 
     def batches(self) -> Iterator[Batch]:
         return self._reader.all_rows()
@@ -103,8 +111,13 @@ class _Table:
 class _Range:
     """A range of the log; where none is written, its newest weeks."""
 
-    def __init__(self, model: config.Model, bounds: tuple[datetime, datetime] | None) -> None:
-        self._log = open_log(model)
+    def __init__(
+        self,
+        model: config.Model,
+        bounds: tuple[datetime, datetime] | None,
+        limits: config.Limits,
+    ) -> None:
+        self._log = open_log(model, limits)
         try:
             start, end = bounds or self._newest()
         except BaseException:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 ROWS = 16_384  # rows of a batch at most, so that memory does not grow with a window
+BYTES = 32 << 20  # of a batch at most, as far as the rows before let expect
 _CELLS = 1 << 21  # cells of a batch at most, so that it does not grow with the columns either
 
 
@@ -20,6 +21,15 @@ def rows_at_once(columns: int) -> int:
     (16384, 1048)
     """
     return max(1, min(ROWS, _CELLS // max(1, columns)))
+
+
+def rows_of_size(row: float, most: int) -> int:
+    """Return how many rows of so many bytes a batch has, at most `most`.
+
+    >>> rows_of_size(100, 16_384), rows_of_size(1 << 20, 16_384)
+    (16384, 32)
+    """
+    return max(1, min(most, int(BYTES / max(row, 1))))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +53,8 @@ class Batch:
         When those were, in microseconds since 1970; without the reasons that are about the time.
     absent : mapping from column to bool [n]
         Which rows lack a key of the payload, where some do; a key that is null is there.
+    cut_at : mapping from limit to int [count]
+        When the rows were that are among `rows` with less than they came with.
     """
 
     rows: pa.RecordBatch
@@ -50,3 +62,4 @@ class Batch:
     rejected: Mapping[str, int]
     rejected_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)
     absent: Mapping[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    cut_at: Mapping[str, npt.NDArray[np.int64]] = field(default_factory=dict)

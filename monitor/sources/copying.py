@@ -48,6 +48,7 @@ class CopyReader:
 
     def __init__(self, database: Database, wanted: Wanted) -> None:
         self._database, self._names = database, wanted.names
+        self._row_bytes = wanted.row_bytes
         self._coded = [name not in wanted.written for name in wanted.names]
 
     def fits(self, statement: sa.Select[Any]) -> bool:
@@ -79,7 +80,8 @@ class CopyReader:
             types = self._types(connection, statement, bounds)
             connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{COPY_TIMEOUT_S}s'")
             own = _own(connection)
-            copy = Copy(own, _in_full(own, self._database.compiled(statement), bounds))
+            query = _in_full(own, self._database.compiled(statement), bounds)
+            copy = Copy(own, query, row_bytes=self._row_bytes)
             try:
                 yield from copy.begun()
                 yield from self._batches(own, copy, types)
@@ -113,10 +115,12 @@ class CopyReader:
                 if not copy.waited():
                     yield NOTHING
             elif why == copied.LARGE and row == 0:
-                cells.widen(copy.needed)
+                cells.widen(copy.needed(len(types)))
             elif row:
                 columns = [_column(own, of, cells, at, row) for at, of in enumerate(types)]
-                yield Rows(columns=dict(zip(self._names, columns, strict=True)), count=row)
+                large = cells.large[:row] if cells.large.any() else None
+                named = dict(zip(self._names, columns, strict=True))
+                yield Rows(columns=named, count=row, large=large)
                 cells.renew()
                 row = used = 0
 

@@ -37,10 +37,10 @@ _FUNCTIONS = ("PQgetCopyData", "PQfreemem", "PQconsumeInput")
 class Copy:
     """A COPY that runs on a connection, which is not to be used otherwise meanwhile."""
 
-    def __init__(self, connection: Connection, statement: bytes) -> None:
+    def __init__(self, connection: Connection, statement: bytes, *, row_bytes: int) -> None:
         from monitor.sources.native import copied
 
-        self.ended = False
+        self.ended, self._row_bytes = False, row_bytes
         self._connection, self._pgconn = connection, connection.pgconn
         self._native = copied
         library, own = libpq(), cast("Any", self._pgconn)
@@ -55,10 +55,9 @@ class Copy:
         while self._pgconn.flush():
             time.sleep(_NAP_S)
 
-    @property
-    def needed(self) -> int:
-        """The bytes of a block that has room for the next row."""
-        return self._native.room(int(self._message[1]))
+    def needed(self, columns: int) -> int:
+        """Return the bytes of a block that has room for the next row."""
+        return self._native.room(int(self._message[1]), self._row_bytes, columns)
 
     def begun(self) -> Iterator[Rows]:
         """Wait until the rows begin; yields nothing but heartbeats."""
@@ -77,7 +76,7 @@ class Copy:
         """Decode what has come; `ended` after the last row."""
         why, row, used = self._native.take(
             self._functions, self._address, self._message, kinds,
-            cells.bits, cells.marks, cells.block, row, used,
+            cells.bits, cells.marks, cells.large, self._row_bytes, cells.block, row, used,
         )  # fmt: skip
         if why in (self._native.BROKEN, self._native.FAILED):
             raise _error(None, self._pgconn.get_error_message() or "the connection failed")

@@ -17,7 +17,9 @@ from monitor.sources.normal import normal
 from monitor.sources.parts import Chunk, Unfinished
 from monitor.sources.times import Writing
 
-_BLOCK = 4 << 20  # bytes that are read at once
+_BLOCK = 4 << 20  # bytes that are read at once, more where a row is longer
+_LARGEST_BLOCK = 64 << 20
+_TOO_LONG = "straddling object"  # what Arrow says of a row that is longer than a block
 _PROBED = 200
 # What Arrow takes a column for: the first of these that all of its values can be.
 _LADDER = (
@@ -53,10 +55,10 @@ class CsvPart:
         skip: frozenset[str] = frozenset(),
         block: int = _BLOCK,
     ) -> None:
-        self.path, self._block = path, block
+        self.path = path
         if not path.stat().st_size:
             raise Unfinished("is empty so far; it is read when it has rows")
-        self._types = _types(path, block, ids)
+        self._types, self._block = _types_and_block(path, block, ids)
         self.schema = pa.schema(list(self._types.items()))
         self._columns = [name for name in self._types if name not in skip]
         self.writing: Writing | None = None
@@ -96,6 +98,17 @@ class CsvPart:
         if found is None or not found.clean:  # what is no time may lie anywhere
             return Chunk(at=0, first=None, last=None, timed=None)
         return Chunk(at=0, first=found.first, last=found.last, timed=sum(counts))
+
+
+def _types_and_block(path: Path, block: int, ids: str | None) -> tuple[dict[str, pa.DataType], int]:
+    """Return the types, and the bytes to be read at once, which have to hold the longest row."""
+    while True:
+        try:
+            return _types(path, block, ids), block
+        except pa.ArrowInvalid as error:
+            if _TOO_LONG not in str(error) or block >= _LARGEST_BLOCK:
+                raise
+        block *= 4
 
 
 def _types(path: Path, block: int, ids: str | None) -> dict[str, pa.DataType]:

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import takewhile
 from typing import Any
 
 import sqlalchemy as sa
 
-from monitor.sources.batch import rows_at_once
+from monitor.sources.batch import rows_at_once, rows_of_size
 from monitor.sources.database import Database
 from monitor.sources.rows import Rows, Wanted
+
+_FIRST = 256  # rows, of which it is not known yet how long they are
+_SHOWING = 16
+_FIXED = (int, float, bool, type(None), datetime)
 
 
 class CursorReader:
@@ -35,7 +40,9 @@ class CursorReader:
             most = rows_at_once(len(self._wanted.names))
             options = {"stream_results": True, "max_row_buffer": most}
             with connection.execute(statement, bounds, execution_options=options) as result:
-                for rows in result.partitions(most):
+                wanted = min(_FIRST, most)
+                while rows := result.fetchmany(wanted):
+                    wanted = _fitting(rows, most)
                     yield rows_of(rows, self._wanted)
 
 
@@ -70,11 +77,11 @@ class PageReader:
         if "start" not in bounds:  # not a window
             yield from self._cursor.rows(statement, bounds)
             return
-        page = statement.order_by(statement.selected_columns[self._at]).limit(self._most)
-        rest = dict(bounds)
+        page = statement.order_by(statement.selected_columns[self._at])
+        rest, most = dict(bounds), min(_FIRST, self._most)
         while True:
-            rows = self._database.fetch(page, rest)
-            if len(rows) < self._most:
+            rows = self._database.fetch(page.limit(most), rest)
+            if len(rows) < most:
                 if rows:
                     yield rows_of(rows, self._wanted)
                 return
@@ -83,7 +90,15 @@ class PageReader:
             if ending == len(rows):  # more rows of one moment than a page holds
                 yield from self._cursor.rows(statement, rest)
                 return
+            most = _fitting(rows, self._most)
             yield rows_of(rows[:-ending], self._wanted)
+
+
+def _fitting(rows: Sequence[Sequence[Any]], most: int) -> int:
+    """Return how many rows to take next, by how long the texts of some were."""
+    shown = rows[:: max(1, len(rows) // _SHOWING)]
+    texts = sum(len(str(value)) for row in shown for value in row if type(value) not in _FIXED)
+    return rows_of_size(texts / len(shown), most)
 
 
 def _of_the_last_moment(times: Sequence[Any]) -> int:

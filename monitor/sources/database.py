@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -56,7 +57,8 @@ class Database:
 
     moments = times.FIRST, times.LAST  # that a bound may be
 
-    def __init__(self, url: SecretStr) -> None:
+    def __init__(self, url: SecretStr, *, row_bytes: int | None = None) -> None:
+        self._loads = partial(loads, most=row_bytes)
         self._url = _parse(url.get_secret_value())
         self.name = self._url.render_as_string(hide_password=True)
         self._engine = self._make_engine()
@@ -213,8 +215,8 @@ class Database:
             if backend == "sqlite":
                 return _sqlite(self._url)
             if backend == "postgresql":
-                return _postgresql(self._url)
-            return sa.create_engine(self._url, json_deserializer=loads)
+                return _postgresql(self._url, self._loads)
+            return sa.create_engine(self._url, json_deserializer=self._loads)
         except exc.NoSuchModuleError:
             return self._unknown_dialect()
         except ModuleNotFoundError as error:
@@ -289,7 +291,7 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _postgresql(url: sa.URL) -> sa.Engine:
+def _postgresql(url: sa.URL, read: Callable[[str | bytes], Any]) -> sa.Engine:
     settings = (
         f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
     )
@@ -301,7 +303,7 @@ def _postgresql(url: sa.URL) -> sa.Engine:
         options["connect_timeout"] = CONNECT_TIMEOUT_S
     if "application_name" not in url.query:
         options["application_name"] = "driftline"
-    engine = sa.create_engine(url, connect_args=options, json_deserializer=loads)
+    engine = sa.create_engine(url, connect_args=options, json_deserializer=read)
     if engine.dialect.driver == "psycopg":
         sa.event.listen(engine, "connect", _take_far_moments)
     return engine

@@ -18,7 +18,7 @@ from sqlalchemy.engine.default import DefaultDialect
 
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
-from monitor.sources.batch import rows_at_once
+from monitor.sources.batch import rows_at_once, rows_of_size
 from monitor.sources.database import Table, in_short, quoted_table
 from monitor.sources.files import missing_file
 from monitor.sources.normal import names, normal
@@ -34,6 +34,7 @@ _SETTINGS: dict[str, str | bool | int | float | list[str]] = {
     "temp_directory": "",  # nothing is written beside somebody else's file
     "threads": "1",
 }
+_FIRST = 2_048  # rows, of which it is not known yet how long they are
 _PLAIN = DefaultDialect(paramstyle="qmark")
 
 
@@ -122,21 +123,21 @@ class DuckDatabase:
         ]
 
     def stream(
-        self, statement: sa.Select[Any], bounds: Mapping[str, Any]
+        self, statement: sa.Select[Any], bounds: Mapping[str, Any], *, rows: int | None = None
     ) -> Iterator[pa.RecordBatch]:
         """Read a statement in batches."""
-        with self._running(statement, bounds) as reader:
+        with self._running(statement, bounds, rows=rows) as reader:
             yield from reader
 
     @contextmanager
     def _running(
-        self, statement: sa.Select[Any], bounds: Mapping[str, Any]
+        self, statement: sa.Select[Any], bounds: Mapping[str, Any], *, rows: int | None = None
     ) -> Iterator[pa.RecordBatchReader]:
         compiled = statement.compile(dialect=_PLAIN)
         values = compiled.construct_params(dict(bounds))
         ordered = [values[name] for name in compiled.positiontup or ()]
         with self._reading() as connection:
-            rows = rows_at_once(len(statement.selected_columns))
+            rows = rows or rows_at_once(len(statement.selected_columns))
             yield connection.sql(str(compiled), params=ordered).to_arrow_reader(rows)
 
     @contextmanager
@@ -172,6 +173,7 @@ class DuckReader:
 
     def __init__(self, database: DuckDatabase, wanted: Wanted) -> None:
         self._database, self._wanted = database, wanted
+        self._row: float | None = None  # bytes of one, of those read last
 
     def fits(self, _statement: sa.Select[Any]) -> bool:
         return True
@@ -183,7 +185,10 @@ class DuckReader:
         """Every statement runs on the database's own."""
 
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
-        for batch in self._database.stream(statement, bounds):
+        most = rows_at_once(len(self._wanted.names))
+        at_once = min(_FIRST, most) if self._row is None else rows_of_size(self._row, most)
+        for batch in self._database.stream(statement, bounds, rows=at_once):
+            self._row = batch.nbytes / max(1, batch.num_rows)
             columns = dict(zip(self._wanted.names, batch.columns, strict=True))
             wanted = self._wanted
             found = normal(columns, apart=wanted.payload, ids=wanted.id)

@@ -25,10 +25,11 @@ from monitor.sources.ingest import Ingest
 from monitor.sources.moments import Extent, extent, fetched, microseconds
 from monitor.sources.normal import names, normal
 from monitor.sources.parts import ENDINGS, PARQUET, Chunk, Part, Unfinished
-from monitor.sources.rows import Rows, Shape, batch_of
+from monitor.sources.rows import Rows, Shape, batches_of
 from monitor.sources.times import EPOCH, MICROSECOND, Writing
 from profiles.windows import Window
 
+USUAL = config.Limits()
 _Identity = tuple[int, int, int]  # a file that was replaced or has grown has another
 
 
@@ -43,8 +44,17 @@ class FileLog:
         If the file or the folder is not there, or a configured column is in none of the files.
     """
 
-    def __init__(self, pattern: str, log: config.Log, *, skip: frozenset[str]) -> None:
+    def __init__(
+        self,
+        pattern: str,
+        log: config.Log,
+        *,
+        skip: frozenset[str],
+        expected: frozenset[str] = frozenset(),
+        limits: config.Limits = USUAL,
+    ) -> None:
         self._pattern, self._log, self._skip = pattern, log, skip
+        self._expected, self._limits = expected, limits
         self._parts: dict[Path, tuple[_Identity, Part]] = {}
         self._unfinished: dict[Path, str] = {}
         self._ingest = FileIngest(log.ingested or "")
@@ -95,7 +105,7 @@ class FileLog:
             ]  # fmt: skip
             with reading(part.path):
                 for rows in part.batches(chunks):
-                    yield self._batch(part, rows, window)
+                    yield from self._batches(part, rows, window)
 
     def some_rows(self, rows: int, *, newest: bool) -> Iterator[Batch]:
         """Read a number of rows with a time: the first, or the last of the newest chunks."""
@@ -106,7 +116,7 @@ class FileLog:
             with reading(part.path):
                 found = part.batches([chunk])
                 for batch in _last(found, rows) if newest else _first(found, rows):
-                    yield self._batch(part, batch, times.ALL_TIME)
+                    yield from self._batches(part, batch, times.ALL_TIME)
                     rows -= batch.num_rows
             if rows <= 0:
                 return
@@ -137,7 +147,7 @@ class FileLog:
     def ingested_since(self, mark: Mark) -> Iterator[Batch]:
         """Read the rows with a time that were written at a mark or after it."""
         for part, rows in self._ingest.since(self._found(), mark):
-            yield self._batch(part, rows, times.ALL_TIME)
+            yield from self._batches(part, rows, times.ALL_TIME)
 
     def ingest_indexed(self) -> None:
         """Tell nothing: files that have not changed are not read again."""
@@ -172,7 +182,7 @@ class FileLog:
             for batch in part.batches([chunk], only=name):
                 yield _plain(normal({name: batch.column(0)})[name])
 
-    def _batch(self, part: Part, batch: pa.RecordBatch, window: Window) -> Batch:
+    def _batches(self, part: Part, batch: pa.RecordBatch, window: Window) -> Iterator[Batch]:
         rows = rows_of(batch, self._log.payload, ids=self._log.id)
         writing, time = part.writing, self._log.time
         if writing is not None:
@@ -184,8 +194,11 @@ class FileLog:
         else:  # no row has a time
             rows = Rows(columns={}, count=0)
         taken = names(part.schema, apart=self._log.payload)
-        shape = Shape(time=time, payload=self._log.payload, taken=taken, id=self._log.id)
-        return batch_of(rows, shape, writing=writing, window=window)
+        shape = Shape(
+            time=time, payload=self._log.payload, taken=taken, id=self._log.id,
+            limits=self._limits, expected=self._expected,
+        )  # fmt: skip
+        yield from batches_of(rows, shape, writing=writing, window=window)
 
     def _found(self) -> list[Part]:
         """Return the files that there are now, those without a footer left out."""

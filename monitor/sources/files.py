@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from monitor.config import Limits
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
 from monitor.sources.batch import Batch
@@ -15,7 +16,9 @@ from monitor.sources.csvs import CsvPart
 from monitor.sources.normal import names, normal
 from monitor.sources.parquet import ParquetPart
 from monitor.sources.parts import CSV, PARQUET, Part, Unfinished
-from monitor.sources.rows import Rows, Shape, batch_of
+from monitor.sources.rows import Rows, Shape, batches_of
+
+USUAL = Limits()
 
 
 def open_part(
@@ -73,13 +76,20 @@ class FileReader:
     """Reads a baseline's file in batches, without the columns to skip."""
 
     def __init__(
-        self, path: Path, *, payload: str | None = None, skip: frozenset[str] = frozenset()
+        self,
+        path: Path,
+        *,
+        payload: str | None = None,
+        skip: frozenset[str] = frozenset(),
+        expected: frozenset[str] = frozenset(),
+        limits: Limits = USUAL,
     ) -> None:
         if not path.is_file():
             raise missing_file(path, what="baseline file")
         self._path = path
         self._payload = payload
         self._skip = skip
+        self._expected, self._limits = expected, limits
 
     def batches(self) -> Iterator[Batch]:
         try:
@@ -92,10 +102,13 @@ class FileReader:
             raise SourceError(
                 f"file {self._path} has no column {self._payload!r} (baseline.payload); {near}"
             )
-        shape = Shape(payload=self._payload, taken=names(part.schema, apart=self._payload))
+        shape = Shape(
+            payload=self._payload, taken=names(part.schema, apart=self._payload),
+            limits=self._limits, expected=self._expected,
+        )  # fmt: skip
         with reading(self._path):
             for batch in part.batches(part.chunks):
-                yield batch_of(rows_of(batch, self._payload), shape)
+                yield from batches_of(rows_of(batch, self._payload), shape)
 
     def close(self) -> None:
         """Nothing stays open between two readings."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from monitor.sources.times import Writing
 from profiles.windows import Window
 
 SAMPLE_ROWS = 5_000
+USUAL = config.Limits()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,9 +76,10 @@ class LogSource:
     A method that meets a lost connection raises `SourceError`; the next call connects anew.
     """
 
-    def __init__(self, model: config.Model) -> None:
-        self._model = model
-        self._origin = connect(model.source)
+    def __init__(self, model: config.Model, limits: config.Limits = USUAL) -> None:
+        self._model, self._limits = model, limits
+        self._expected = model.named
+        self._origin = connect(model.source, limits)
         self._opened: Reader | None = None
         self._narrow: Reader | None = None
         self._times: Reader | None = None
@@ -121,7 +123,9 @@ class LogSource:
 
     def _reader_of(self, origin: Origin, columns: config.Log, skip: frozenset[str]) -> Reader:
         if isinstance(origin, Files):
-            return FileLog(origin.pattern, columns, skip=skip)
+            return FileLog(
+                origin.pattern, columns, skip=skip, expected=self._expected, limits=self._limits
+            )
         assert columns.table is not None
         table = origin.table(columns.table, columns.db_schema)
         self._columns = declared(table.types)
@@ -141,7 +145,14 @@ class LogSource:
             skip=skip,
             ids=columns.id,
             ingested=columns.ingested,
+            expected=self._expected,
+            limits=self._limits,
         )
+
+    def expect(self, names: Iterable[str]) -> None:
+        """Say which columns are watched, so that no number of other keys crowds them out."""
+        self._expected |= frozenset(names)
+        self._forget()
 
     @contextmanager
     def _reading(self, opened: Callable[[], Reader] | None = None) -> Iterator[Reader]:
@@ -318,7 +329,7 @@ class LogSource:
             return reader.notes()
 
 
-def open_log(model: config.Model) -> LogSource:
+def open_log(model: config.Model, limits: config.Limits = USUAL) -> LogSource:
     """Connect to a model's log, read-only.
 
     Raises
@@ -326,7 +337,7 @@ def open_log(model: config.Model) -> LogSource:
     SourceError
         If the database cannot be reached, or the table or one of the configured columns is missing.
     """
-    return LogSource(model)
+    return LogSource(model, limits)
 
 
 def declared(types: Mapping[str, object]) -> tuple[SourceColumn, ...]:

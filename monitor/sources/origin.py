@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from pydantic import SecretStr
 
-from monitor.config.models import files_of
+from monitor.config.models import Limits, files_of
 from monitor.errors import SourceError
 from monitor.sources.database import Database
 from monitor.sources.duck import BEGINS, DuckDatabase
@@ -25,10 +25,11 @@ class Files:
         """No reading of a file takes long by itself."""
 
 
+USUAL = Limits()
 Origin = Database | DuckDatabase | Files
 
 
-def connect(source: SecretStr) -> Origin:
+def connect(source: SecretStr, limits: Limits = USUAL) -> Origin:
     """Get ready to read what a source names; connects to nothing yet.
 
     Raises
@@ -44,4 +45,4 @@ def connect(source: SecretStr) -> Origin:
         return Files(pattern=pattern)
     if source.get_secret_value().startswith(BEGINS):
         return DuckDatabase(source.get_secret_value())
-    return Database(source)
+    return Database(source, row_bytes=limits.row_bytes)

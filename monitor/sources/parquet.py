@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from monitor.sources import times
-from monitor.sources.batch import rows_at_once
+from monitor.sources.batch import rows_at_once, rows_of_size
 from monitor.sources.moments import microseconds
 from monitor.sources.parts import Chunk, Unfinished
 from monitor.sources.times import Writing
@@ -58,6 +58,10 @@ class ParquetPart:
             self.writing = None
             if time is not None and time in self.schema.names:
                 self.writing = _writing(file, time)
+            self._sizes: list[float] = [
+                metadata.row_group(at).total_byte_size / max(1, metadata.row_group(at).num_rows)
+                for at in range(metadata.num_row_groups)
+            ]
             self.chunks = [
                 _chunk(metadata, at, time, self.writing) for at in range(metadata.num_row_groups)
             ]
@@ -76,8 +80,12 @@ class ParquetPart:
             buffer_size=_BUFFER,
             coerce_int96_timestamp_unit="us",
         ) as file:
-            rows = _MORE * rows_at_once(len(columns))
+            rows = rows_of_size(self._row_bytes(groups), _MORE * rows_at_once(len(columns)))
             yield from file.iter_batches(rows, groups, columns, use_threads=False)
+
+    def _row_bytes(self, groups: Sequence[int]) -> float:
+        """Return the bytes of a row where rows are longest, as the file holds them."""
+        return max((self._sizes[at] for at in groups), default=0.0)
 
     def _require_footer(self) -> None:
         with self.path.open("rb") as file:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from typing import Any
@@ -13,11 +13,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from profiles.limits import ROW_TOO_LARGE
+from profiles.names import smallest
+
 PAYLOAD_MISSING = "payload_missing"
 PAYLOAD_NOT_JSON = "payload_not_json"
 PAYLOAD_NOT_OBJECT = "payload_not_object"
 
-_DEEPEST = 32  # an object nested deeper than this stays one text
+_DEEPEST = 32  # an object nested deeper than this stays one text, if nothing else is said
+_COLUMNS = 2_000  # of a payload that nobody expects, likewise
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,13 @@ class Unreadable:
 
 
 _UNREADABLE = Unreadable()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TooLarge:
+    """Stands in a column for a text that was not taken in."""
+
+    size: int  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +52,13 @@ class Payloads:
         return Counter(self.reasons)
 
 
-def loads(text: str | bytes) -> Any:
-    """Read JSON without ever raising: what cannot be read is an `Unreadable`."""
+def loads(text: str | bytes, *, most: int | None = None) -> Any:
+    """Read JSON without ever raising: what cannot be read is an `Unreadable`.
+
+    With a number of bytes, a longer text is not read.
+    """
+    if most is not None and len(text) > most:
+        return TooLarge(size=len(text))
     try:
         return json.loads(text)
     except RecursionError:
@@ -84,64 +100,118 @@ def read_payloads(values: Sequence[Any], *, parsed: bool) -> Payloads:
 def _reason(value: Any) -> str:
     if value is None:
         return PAYLOAD_MISSING
+    if isinstance(value, TooLarge):
+        return ROW_TOO_LARGE
     return PAYLOAD_NOT_JSON if isinstance(value, Unreadable) else PAYLOAD_NOT_OBJECT
 
 
 @dataclass(frozen=True, kw_only=True)
 class Flat:
-    """Objects as columns.
+    """Payloads as columns.
 
     Attributes
     ----------
-    columns : dict from name to list
+    columns : dict from name to list [n]
         A key that an object lacks is None there.
     absent : dict from name to bool [n]
         Which objects lack a key, where some do: null is a value here.
+    deep : sorted list of int
+        The rows of which an object was nested too deep and stayed one text.
     """
 
-    columns: dict[str, list[Any]] = field(default_factory=dict)
+    columns: dict[str, list[Any]]
     absent: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
+    deep: list[int] = field(default_factory=list)
 
 
-def flatten(objects: Sequence[dict[str, Any]], *, taken: Container[str], payload: str) -> Flat:
+def flatten(
+    objects: Sequence[dict[str, Any]],
+    *,
+    taken: Container[str],
+    payload: str,
+    deepest: int = _DEEPEST,
+    expected: Collection[str] = (),
+    others: int = _COLUMNS,
+) -> Flat:
     """Make columns of objects.
+
+    A payload may have any keys, and another one in each row: of those that are not expected only so
+    many `others` are taken, those with the smallest hashes.
 
     A nested object's keys follow its own with a dot. A name that the table has a column of
     (`taken`) is put after the payload's own name and a dot.
     """
-    flat = Flat()
-    _flatten(objects, "", flat, 0)
-    own = {name: f"{payload}.{name}" if name in taken else name for name in flat.columns}
+    plain = {name.removeprefix(f"{payload}.") for name in expected}
+    flattening = _Flattening(deepest, {*expected, *plain}, others)
+    flattening.take(objects, "", 0)
+    own = {name: f"{payload}.{name}" if name in taken else name for name in flattening.columns}
     return Flat(
-        columns={own[name]: values for name, values in flat.columns.items()},
-        absent={own[name]: rows for name, rows in flat.absent.items()},
+        columns={own[name]: values for name, values in flattening.columns.items()},
+        absent={own[name]: rows for name, rows in flattening.absent.items()},
+        deep=sorted(flattening.deep),
     )
-
-
-def _flatten(objects: Sequence[dict[str, Any]], prefix: str, flat: Flat, depth: int) -> None:
-    # Column by column: one pass of C code a key, in place of a Python step a value.
-    keys = dict.fromkeys(chain.from_iterable(objects))
-    all_there = sum(map(len, objects)) == len(keys) * len(objects)
-    for key in keys:
-        values = [row.get(key) for row in objects]
-        lacking = None if all_there else np.array([key not in row for row in objects], bool)
-        name = prefix + key
-        if dict in set(map(type, values)) and depth < _DEEPEST:
-            inner = [value if type(value) is dict else {} for value in values]
-            _flatten(inner, f"{name}.", flat, depth + 1)
-            values = [None if type(value) is dict else value for value in values]
-            if not any(value is not None for value in values):
-                continue
-        earlier = flat.columns.get(name)
-        if earlier is not None:  # "a.b" beside {"a": {"b": …}}: the one that is there counts
-            values = [old if new is None else new for old, new in zip(earlier, values, strict=True)]
-            lacking = _both(flat.absent.pop(name, None), lacking)
-        flat.columns[name] = values
-        if lacking is not None and lacking.any():
-            flat.absent[name] = lacking
 
 
 def _both(
     one: npt.NDArray[np.bool_] | None, other: npt.NDArray[np.bool_] | None
 ) -> npt.NDArray[np.bool_] | None:
     return None if one is None or other is None else one & other
+
+
+class _Flattening:
+    def __init__(self, deepest: int, expected: Collection[str], others: int) -> None:
+        self._deepest, self._room = deepest, others
+        ends = [(name, at) for name in expected for at, sign in enumerate(name) if sign == "."]
+        self._expected = {*expected, *(name[:at] for name, at in ends)}
+        self.columns: dict[str, list[Any]] = {}
+        self.absent: dict[str, npt.NDArray[np.bool_]] = {}
+        self.deep: set[int] = set()
+
+    def take(self, objects: Sequence[dict[str, Any]], prefix: str, depth: int) -> None:
+        # Column by column: one pass of C code a key, in place of a Python step a value.
+        kept = self._kept(objects, prefix, depth)
+        all_there = all(len(row) == len(kept) for row in objects)
+        for key in kept:
+            values = [row.get(key) for row in objects]
+            lacking = None if all_there else np.array([key not in row for row in objects], bool)
+            name = prefix + key
+            if dict in set(map(type, values)):
+                if depth < self._deepest:
+                    inner = [value if type(value) is dict else {} for value in values]
+                    self.take(inner, f"{name}.", depth + 1)
+                    values = [None if type(value) is dict else value for value in values]
+                    if not any(value is not None for value in values):
+                        continue
+                else:
+                    self.deep.update(at for at, of in enumerate(values) if type(of) is dict)
+            earlier = self.columns.get(name)
+            if earlier is not None:  # "a.b" beside {"a": {"b": …}}: the one that is there counts
+                values = [
+                    old if new is None else new for old, new in zip(earlier, values, strict=True)
+                ]
+                lacking = _both(self.absent.pop(name, None), lacking)
+            self.columns[name] = values
+            if lacking is not None and lacking.any():
+                self.absent[name] = lacking
+
+    def _kept(self, objects: Sequence[dict[str, Any]], prefix: str, depth: int) -> dict[str, None]:
+        """Return the keys that are taken of some objects."""
+        keys = dict.fromkeys(chain.from_iterable(objects))
+        if len(keys) <= self._room:
+            self._room -= sum(1 for key in keys if prefix + key not in self._expected)
+            return keys
+        others = [key for key in keys if prefix + key not in self._expected]
+        kept = smallest(others, self._room)
+        self._room -= len(kept)
+        taken = {key: None for key in keys if key in kept or prefix + key in self._expected}
+        for at, row in enumerate(objects):  # which keys are taken depends on the rows beside
+            if any(key not in taken and self._is_deep(of, depth) for key, of in row.items()):
+                self.deep.add(at)
+        return taken
+
+    def _is_deep(self, value: Any, depth: int) -> bool:
+        if type(value) is not dict:
+            return False
+        return depth >= self._deepest or any(
+            self._is_deep(inner, depth + 1) for inner in value.values()
+        )

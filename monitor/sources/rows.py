@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from monitor.config import Limits
 from monitor.sources.arrays import Column, clean, keep, record_batch
-from monitor.sources.batch import Batch
+from monitor.sources.batch import Batch, rows_at_once
 from monitor.sources.ids import exact
 from monitor.sources.moments import timed
-from monitor.sources.payload import Payloads, flatten, read_payloads
+from monitor.sources.payload import Flat, flatten, read_payloads
+from monitor.sources.sizes import too_large
 from monitor.sources.times import Writing
 from profiles.buffers import values_of
+from profiles.limits import ROW_TOO_LARGE
 from profiles.windows import Window
+
+USUAL = Limits()
+_SHOWING = 64  # rows that show how many keys payloads have
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +33,7 @@ class Rows:
 
     columns: Mapping[str, Column]
     count: int
+    large: npt.NDArray[np.bool_] | None = None  # rows with a text that was not taken in
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +54,8 @@ class Shape:
         The column whose values have to stay as exact as they are written.
     id_is_number : bool
         Whether its texts are numbers, which were written out to stay so.
+    expected : frozenset of str
+        Columns that are watched, which a payload's other keys do not crowd out.
     """
 
     time: str | None = None
@@ -54,58 +64,124 @@ class Shape:
     taken: Container[str] = ()
     id: str | None = None
     id_is_number: bool = False
+    limits: Limits = USUAL
+    expected: frozenset[str] = frozenset()
 
 
-def batch_of(
+def batches_of(
     rows: Rows, shape: Shape, *, writing: Writing | None = None, window: Window | None = None
-) -> Batch:
-    """Make a batch of rows; with a window, of those whose time lies in it."""
-    columns, count, read = dict(rows.columns), rows.count, rows.count
-    rejected: Counter[str] = Counter()
-    rejected_at: dict[str, npt.NDArray[np.int64]] = {}
-    absent: dict[str, npt.NDArray[np.bool_]] = {}
-    if not count:
-        return Batch(rows=record_batch({}, 0), read=0, rejected={})
+) -> Iterator[Batch]:
+    """Make batches of rows; with a window, of those whose time lies in it.
+
+    One batch, but where payloads have so many keys that the rows would be too many cells.
+    """
+    if not rows.count:
+        yield Batch(rows=record_batch({}, 0), read=0, rejected={})
+        return
+    sieve = _Sieve(rows, shape)
     if window is not None:
-        assert shape.time is not None
         assert writing is not None
-        found = timed(columns[shape.time], writing, window)
+        sieve.by_time(writing, window)
+    sieve.by_size(shape.limits.row_bytes)
+    if shape.payload is None:
+        yield sieve.batch(sieve.columns, sieve.count, Flat(columns={}))
+        return
+    objects = sieve.by_payload(shape.payload)
+    columns = sieve.columns
+    most = rows_at_once(len(columns) + len(_flat(objects[:_SHOWING], shape).columns))
+    for first in range(0, max(1, len(objects)), most):
+        part = slice(first, first + most)
+        flat = _flat(objects[part], shape)
+        mine = columns if most >= len(objects) else {n: of[part] for n, of in columns.items()}
+        count = len(objects[part])
+        yield sieve.batch(mine, count, flat, first=first)
+
+
+def _flat(objects: Sequence[dict[str, Any]], shape: Shape) -> Flat:
+    limits = shape.limits
+    return flatten(
+        objects, taken=shape.taken, payload=shape.payload or "", deepest=limits.json_depth,
+        expected=shape.expected, others=limits.columns,
+    )  # fmt: skip
+
+
+class _Sieve:
+    """Some rows, of which those that cannot be taken in are turned away one reason at a time."""
+
+    def __init__(self, rows: Rows, shape: Shape) -> None:
+        self.columns, self.count = dict(rows.columns), rows.count
+        self._shape, self._large = shape, rows.large
+        self._us: npt.NDArray[np.int64] | None = None  # where times are asked for
+        self._rejected: Counter[str] = Counter()
+        self._rejected_at: dict[str, npt.NDArray[np.int64]] = {}
+
+    def by_time(self, writing: Writing, window: Window) -> None:
+        """Leave the rows whose time lies in a window."""
+        time = self._shape.time
+        assert time is not None
+        found = timed(self.columns[time], writing, window)
         if found.kept is not None:
-            columns = keep(columns, found.kept)
-        columns[shape.time] = found.moments
-        rejected += found.rejected
-        count = len(found.moments)
-        read = count + rejected.total()
-    if shape.id is not None and shape.id in columns:  # not every file has it
-        columns[shape.id] = exact(columns[shape.id], number=shape.id_is_number)
-    if shape.payload is not None:
-        values = columns.pop(shape.payload)
+            self.columns = keep(self.columns, found.kept)
+            if self._large is not None:
+                self._large = self._large[np.asarray(found.kept, bool)]
+        self.columns[time] = found.moments
+        self._us = values_of(found.moments, np.int64)
+        self._rejected += found.rejected
+        self.count = len(found.moments)
+
+    def by_size(self, most: int) -> None:
+        """Turn away the rows whose texts are too long."""
+        large = too_large(self.columns.values(), self.count, most)
+        if self._large is not None:
+            large = self._large if large is None else large | self._large
+        if large is not None and large.any():
+            self._count_away(ROW_TOO_LARGE, np.flatnonzero(large))
+            self._forget(np.flatnonzero(large))
+            self.columns = keep(self.columns, ~large)
+        id_ = self._shape.id
+        if id_ is not None and id_ in self.columns:  # not every file has it
+            self.columns[id_] = exact(self.columns[id_], number=self._shape.id_is_number)
+
+    def by_payload(self, name: str) -> list[dict[str, Any]]:
+        """Turn away the rows whose payload is no object; return the others' payloads."""
+        values = self.columns.pop(name)
         listed = values.to_pylist() if isinstance(values, pa.Array) else values
-        payloads = read_payloads(listed, parsed=shape.parsed)
+        payloads = read_payloads(listed, parsed=self._shape.parsed)
         if payloads.kept is not None:
-            if window is not None:
-                rejected_at = _when(columns[shape.time or ""], payloads)
-            columns = keep(columns, payloads.kept)
-            rejected += payloads.rejected
-            count = len(payloads.objects)
-        flat = flatten(payloads.objects, taken=shape.taken, payload=shape.payload)
-        columns |= flat.columns
-        absent = {clean(name): rows for name, rows in flat.absent.items()}
-    return Batch(
-        rows=record_batch(columns, count),
-        read=read,
-        rejected=dict(rejected),
-        rejected_at=rejected_at,
-        absent=absent,
-    )
+            kept = np.asarray(payloads.kept, bool)
+            self.columns = keep(self.columns, kept)
+            turned, reasons = np.flatnonzero(~kept), np.array(payloads.reasons)
+            for reason in sorted(set(payloads.reasons)):
+                self._count_away(reason, turned[reasons == reason])
+            self._forget(turned)
+        return payloads.objects
 
+    def batch(
+        self, columns: Mapping[str, Column], count: int, flat: Flat, *, first: int = 0
+    ) -> Batch:
+        """Return the rows from `first` on; what was turned away is told with the first ones."""
+        rejected, at = (self._rejected, self._rejected_at) if not first else (Counter[str](), {})
+        cut = {}
+        if flat.deep and self._us is not None:
+            cut["json_depth"] = self._us[first + np.array(flat.deep)]
+        return Batch(
+            rows=record_batch({**columns, **flat.columns}, count),
+            read=count + rejected.total(),
+            rejected=dict(rejected),
+            rejected_at=at,
+            absent={clean(name): rows for name, rows in flat.absent.items()},
+            cut_at=cut,
+        )
 
-def _when(moments: Column, payloads: Payloads) -> dict[str, npt.NDArray[np.int64]]:
-    """Return the moments of the rows whose payload is none, by reason."""
-    assert isinstance(moments, pa.Array)
-    us = values_of(moments, np.int64)[~np.asarray(payloads.kept, bool)]
-    reasons = np.array(payloads.reasons)
-    return {reason: us[reasons == reason] for reason in set(payloads.reasons)}
+    def _count_away(self, reason: str, rows: npt.NDArray[np.intp]) -> None:
+        self._rejected[reason] += len(rows)
+        if self._us is not None:
+            self._rejected_at[reason] = self._us[rows]
+
+    def _forget(self, rows: npt.NDArray[np.intp]) -> None:
+        self.count -= len(rows)
+        if self._us is not None:
+            self._us = np.delete(self._us, rows)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,6 +200,8 @@ class Wanted:
         The column that is left as it is.
     id : str or None
         The column that stays exact.
+    row_bytes : int
+        Of all texts of a row; a row with more need not be taken in.
     """
 
     names: tuple[str, ...]
@@ -132,6 +210,7 @@ class Wanted:
     truths: frozenset[str] = frozenset()
     payload: str | None = None
     id: str | None = None
+    row_bytes: int = USUAL.row_bytes
 
 
 NOTHING = Rows(columns={}, count=0)

@@ -40,6 +40,7 @@ class StepReader:
         self._database, self._names = database, wanted.names
         self._coded = [name not in wanted.written for name in wanted.names]
         self._truths = [name in wanted.truths for name in wanted.names]
+        self._row_bytes = wanted.row_bytes
         library = sqlite()
         assert library is not None  # as `can_step` has said
         self._library = library
@@ -80,14 +81,22 @@ class StepReader:
             why = stepped.FULL
             while why != stepped.ENDED:
                 why, count = stepped.take(
-                    functions, address, standing, cells.bits, cells.marks, cells.block
+                    functions,
+                    address,
+                    standing,
+                    cells.bits,
+                    cells.marks,
+                    cells.large,
+                    self._row_bytes,
+                    cells.block,
                 )
                 if why == stepped.FAILED:
                     raise self._error()
                 if why == stepped.LARGE:
                     cells.widen(2 * int(standing[1]))
                 elif count:
-                    yield Rows(columns=self._columns(cells, count), count=count)
+                    large = cells.large[:count] if cells.large.any() else None
+                    yield Rows(columns=self._columns(cells, count), count=count, large=large)
                     cells.renew()
         finally:
             self._library.sqlite3_finalize(prepared)

@@ -8,6 +8,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from monitor.config import Limits
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
 from monitor.late import Mark
@@ -15,12 +16,13 @@ from monitor.sources import notes, times
 from monitor.sources.batch import Batch
 from monitor.sources.database import Table
 from monitor.sources.ingest import Ingest, ingest_of
-from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batch_of
+from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batches_of
 from monitor.sources.times import Writing
 from monitor.sources.ways import StatementReader, Tables, quickest, usual
 from profiles.windows import Window
 
 _PROBED_ROWS = 200
+USUAL = Limits()
 
 
 class TableReader:
@@ -36,6 +38,8 @@ class TableReader:
         skip: frozenset[str] = frozenset(),
         ids: str | None = None,
         ingested: str | None = None,
+        expected: frozenset[str] = frozenset(),
+        limits: Limits = USUAL,
         choose: Callable[[Tables, Table, Wanted], StatementReader] = quickest,
     ) -> None:
         self._database = database
@@ -51,6 +55,8 @@ class TableReader:
             parsed=parsed,
             taken=frozenset(table.types),
             id=ids,
+            limits=limits,
+            expected=expected,
             id_is_number=is_number and database.dialect == "postgresql",
         )
         self._wanted = Wanted(
@@ -64,6 +70,7 @@ class TableReader:
             time=time,
             payload=payload,
             id=ids,
+            row_bytes=limits.row_bytes,
         )
         self._found = table
         self._reader = choose(database, table, self._wanted)
@@ -294,7 +301,7 @@ class TableReader:
         self, statement: sa.Select[Any], bounds: dict[str, Any], window: Window | None
     ) -> Iterator[Batch]:
         for rows in self._rows(statement, bounds):
-            yield batch_of(rows, self._shape, writing=self._writing, window=window)
+            yield from batches_of(rows, self._shape, writing=self._writing, window=window)
 
     def _rows(self, statement: sa.Select[Any], bounds: dict[str, Any]) -> Iterator[Rows]:
         try:

@@ -7,14 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import lru_cache
 
-from sqlalchemy import Engine, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from monitor.store.engine import insert_missing, writing
 from monitor.store.tables import baseline_profiles, baselines, grids, models
 from profiles import grids as grid_types
-from profiles.baseline import Baseline
+from profiles.baseline import Baseline, cut_in
 from profiles.codec import decode, encode, pack, unpack
 from profiles.kinds import Kind, recipes_of
+from profiles.limits import COHORTS_NEW, Cut
 from profiles.profile import Dimension, Plan
 
 
@@ -51,6 +52,8 @@ def accept(
                     "plan": {
                         "grids": {name: grid.id for name, grid in found.items()},
                         "dimensions": baseline.plan.dimensions,
+                        "new_groups": baseline.plan.new_groups,
+                        "cut": cut_in(baseline),
                     },
                 }
             ],
@@ -98,6 +101,17 @@ def of_model(engine: Engine, model: str) -> tuple[Accepted, ...]:
         return tuple(Accepted(**row._mapping) for row in connection.execute(wanted))
 
 
+def cut(connection: Connection, model: str) -> Cut:
+    """Return what a model's baseline has beyond a limit, as `profiles.baseline.cut_in` tells it."""
+    plan = connection.scalar(
+        select(baselines.c.plan)
+        .join(models, models.c.baseline == baselines.c.id)
+        .where(models.c.name == model)
+    )
+    found: Cut = (plan or {}).get("cut", {})
+    return found
+
+
 def exists(engine: Engine, baseline_id: str) -> bool:
     with engine.connect() as connection:
         wanted = select(baselines.c.id).where(baselines.c.id == baseline_id)
@@ -125,6 +139,7 @@ def load(engine: Engine, baseline_id: str) -> Baseline:
             dimensions=dimensions,
             derived=recipes_of(kinds, row.plan["grids"]),
             known={part.dimension: frozenset(part.groups) for part in found if part.dimension},
+            new_groups=row.plan.get("new_groups", COHORTS_NEW),  # older plans do not say
         ),
         profiles=tuple(sorted(found, key=lambda part: order.index(part.dimension))),
     )

@@ -6,6 +6,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from sqlalchemy.exc import (
 from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
+from monitor.clock import Clock, system_clock
 from monitor.errors import StoreError, StoreTooNew
 from monitor.store.tables import metadata, models
 
@@ -91,6 +93,23 @@ def connect(url: SecretStr) -> Engine:
             f"store: it needs the Python package {error.name!r}, which is not installed; "
             "postgresql://… does without"
         ) from error
+
+
+def lease_clock(engine: Engine) -> Clock:
+    """Return the clock that is the same for everybody who shares the results.
+
+    On PostgreSQL daemons of several hosts may share them, so it is the server's. A SQLite file has
+    one host, and its clock will do.
+    """
+    if engine.dialect.name != "postgresql":
+        return system_clock
+
+    def of_server() -> datetime:
+        with engine.connect() as connection:
+            now: datetime = connection.execute(select(func.clock_timestamp())).scalar_one()
+            return now.astimezone(UTC)
+
+    return of_server
 
 
 def migrate(engine: Engine) -> None:

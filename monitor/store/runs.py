@@ -34,11 +34,13 @@ from monitor.store.incidents import undecide
 from monitor.store.tables import models, profiles, windows
 from profiles.changes import Changes
 from profiles.codec import decode, encode
+from profiles.limits import Cut
 from profiles.profile import Profile, same
 from profiles.windows import Window
 
 MAX_ATTEMPTS = 8
 FIRST_RETRY = timedelta(seconds=30)
+LAST_RETRY = FIRST_RETRY * 2 ** (MAX_ATTEMPTS - 1)
 EVER = Window(start=datetime(1900, 1, 1, tzinfo=UTC), end=datetime(9000, 1, 1, tzinfo=UTC))
 
 
@@ -61,6 +63,7 @@ class Finished:
     rejected: Mapping[str, int]
     took_ms: int
     changes: Changes = field(default_factory=Changes)  # of its columns
+    cut: Cut = field(default_factory=dict)
 
     @property
     def rows(self) -> int:
@@ -75,6 +78,7 @@ class Finished:
             "new_rows_profiled": self.rows,
             "new_rejected": dict(self.rejected),
             "new_changes": self.changes.to_record(),
+            "new_cut": {limit: dict(of) for limit, of in self.cut.items()},
             "new_took_ms": self.took_ms,
             "new_finished_at": now,
         }
@@ -85,9 +89,19 @@ _FREE = or_(
     and_(
         windows.c.state == "failed",
         windows.c.attempts < MAX_ATTEMPTS,
-        windows.c.next_attempt <= bindparam("now"),
+        # a clock that was ahead by mistake may have put it off for as long
+        or_(
+            windows.c.next_attempt <= bindparam("now"),
+            windows.c.next_attempt > bindparam("longest"),
+        ),
     ),
-    and_(windows.c.state == "running", windows.c.lease_until < bindparam("now")),
+    and_(
+        windows.c.state == "running",
+        or_(
+            windows.c.lease_until < bindparam("now"),
+            windows.c.lease_until > bindparam("longest"),
+        ),
+    ),
 )
 
 
@@ -166,7 +180,7 @@ _DONE = (
         **{
             name: bindparam(f"new_{name}")
             for name in (
-                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "changes",
+                "baseline", "revision", "rows_read", "rows_profiled", "rejected", "changes", "cut",
                 "took_ms", "finished_at",
             )
         },
@@ -238,11 +252,15 @@ def claim(
     """Take the oldest window that can be worked on and those that follow it, oldest first.
 
     Those that can be worked on among the `most` widths of time from the oldest on; none where there
-    is none at all. What is taken is taken by one statement, so of two workers that see the same
+    is none at all. A lease that lasts longer than any is from a clock that was wrong and holds
+    nothing. What is taken is taken by one statement, so of two workers that see the same
     window one gets it, and the other looks for the next.
     """
     span = within or EVER
-    asked = {"of_model": model, "now": now, "first": span.start, "last": span.end}
+    asked = {
+        "of_model": model, "now": now, "longest": now + max(LAST_RETRY, lease),
+        "first": span.start, "last": span.end,
+    }  # fmt: skip
     while True:
         with writing(engine) as connection:
             oldest = connection.scalar(_OLDEST, asked)

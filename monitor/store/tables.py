@@ -146,6 +146,7 @@ windows = Table(
     Column("rejected", JSON),  # reason → rows
     Column("late", BigInteger),  # rows that came too late; null where none are known
     Column("changes", JSON(none_as_null=True)),  # of its columns: profiles.changes; null if none
+    Column("cut", JSON),  # limit → column or dimension → rows beyond it
     Column("took_ms", Integer),
     Column("finished_at", UtcDateTime),
     Column("error", Text),

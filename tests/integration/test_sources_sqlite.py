@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from monitor.config import Limits
 from monitor.errors import SourceError
 from monitor.sources import open_log
 from monitor.sources.batch import ROWS
@@ -129,7 +130,7 @@ def test_a_value_of_many_megabytes_is_read_between_small_ones(tmp_path: Path) ->
            printf('%.*c', iif(n % 300, n, 5000000), 'x'), zeroblob(iif(n % 300, n, 5000000))
            FROM numbers""",
     )
-    with open_log(a_model(url)) as log:
+    with open_log(a_model(url), Limits(row_bytes=16 << 20)) as log:
         read = [batch.rows for batch in log.batches(DAY)]
     assert column(read, "n") == list(range(1, 901))
     for name in ("name", "raw"):

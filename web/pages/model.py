@@ -75,6 +75,7 @@ def _page(desk: Desk, model: str, search: str | None, *, narrow: bool) -> list[A
     return [
         _head(view, shown),
         _stale(status, shown),
+        _cut(status),
         *sheet_of(desk, view, shown, narrow=narrow),
         controls.picked(shown),
     ]
@@ -163,6 +164,17 @@ def _promised(status: ModelStatus) -> list[Any]:
         return []
     said = promise_sentence(**vars(status.promise))
     return [html.Span(ui.words(said), className="aside")]
+
+
+def _cut(status: ModelStatus) -> html.Div | None:
+    """Say which limits were reached, for what is beyond is not shown by itself."""
+    if not status.limits:
+        return None
+    said = [html.P(name(text)) for text in status.limits]
+    lead = html.Strong("Not all of what came is told one by one.")
+    return html.Div(
+        [ui.icon("incidents"), html.Div([lead, *said])], className="notice", role="note"
+    )
 
 
 def _stale(status: ModelStatus, shown: controls.Shown) -> html.Div | None:

@@ -24,6 +24,8 @@ class Cells:
     ----------
     bits : int64 [columns, rows], marks : uint8 [columns, rows]
         Made anew for each batch, for Arrow's columns lie in them. A mark of 0 is a NULL.
+    large : bool [rows]
+        Rows of which texts were left out.
     block : uint8 [size]
         The texts, used again.
     """
@@ -38,6 +40,7 @@ class Cells:
         """Make room for the next batch."""
         self.bits: Bits = np.empty(self._shape, np.int64)
         self.marks: Marks = np.empty(self._shape, np.uint8)
+        self.large = np.zeros(self._shape[1], bool)
         self.block = self._usual
 
     def widen(self, size: int) -> None:

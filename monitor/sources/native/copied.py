@@ -25,7 +25,7 @@ from monitor.sources.native.memory import (
     copy,
     foreign,
 )
-from monitor.sources.native.texts import SLACK
+from monitor.sources.native.texts import SHORT, SLACK
 
 # How a field is decoded. Those from BYTES on are written to the block.
 BOOL, INT2, INT4, INT8, UINT4, FLOAT8, TIME, DAY, NUMERIC, BYTES, UUID = range(11)
@@ -68,7 +68,7 @@ def functions(library: ctypes.CDLL) -> npt.NDArray[np.uint64]:
 
 
 @compiled
-def take(functions, connection, message, kinds, bits, marks, block, row, used) -> Any:  # type: ignore[no-untyped-def]
+def take(functions, connection, message, kinds, bits, marks, large, most, block, row, used) -> Any:  # type: ignore[no-untyped-def]
     """Decode rows until there is no room, no data, or no more.
 
     Parameters
@@ -84,6 +84,8 @@ def take(functions, connection, message, kinds, bits, marks, block, row, used) -
     bits : int64 [columns, rows], marks : uint8 [columns, rows]
         Written: the values, doubles as their bits; of bytes, where they begin in the block, times
         2³², plus their length.
+    large : bool [rows]
+        Set where a row has texts of more than `most` bytes; what is beyond is left out as a NULL.
     block : uint8 [size]
         Texts are read eight bytes at a time, so SLACK bytes at its end stay free.
     row, used : int
@@ -93,22 +95,22 @@ def take(functions, connection, message, kinds, bits, marks, block, row, used) -
     -------
     tuple of int
         Why it came back, and `row` and `used` now. LARGE: the block has no room for the next row
-        though it is empty; its length is ``message[1]``.
+        though it is empty; it takes ``message[1]`` bytes of it, or what may be taken in.
     """
     place = np.uint64(message.ctypes.data)
     while row < bits.shape[1]:
         why = _next(functions, connection, message, place)
         if why != _GOT:
             return why, row, used
-        size = np.int64(message[1])
+        size = min(np.int64(message[1]), np.int64(most + SHORT * len(kinds)))  # that is taken in
         if used > _MOST or used + _WIDEST * size + SLACK > len(block):
             return (LARGE if used == 0 else FULL), row, used
         at = message[0]
-        end = at + np.uint64(size)
+        end = at + np.uint64(message[1])
         if message[2] == 1:
             at += np.uint64(_HEADER + big_i32(at + np.uint64(_HEADER - 4)))
         if big_i16(at) >= 0:  # else it is no row but the end of the rows
-            used = _row(at, end, kinds, bits, marks, block, row, used)
+            used = _row(at, end, kinds, bits, marks, large, most, block, row, used)
             row += 1
         release(functions, message)
         if used < 0:
@@ -124,9 +126,9 @@ def release(functions, message) -> None:  # type: ignore[no-untyped-def]
         message[0] = 0
 
 
-def room(size: int) -> int:
-    """Return the bytes of a block that has room for a row of `size` bytes."""
-    return _WIDEST * size + SLACK
+def room(size: int, most: int, columns: int) -> int:
+    """Return the bytes of a block that has room for what is taken in of a row of `size` bytes."""
+    return _WIDEST * min(size, most + SHORT * columns) + SLACK
 
 
 @compiled
@@ -150,11 +152,12 @@ def _next(functions, connection, message, place) -> Any:  # type: ignore[no-unty
 
 
 @compiled
-def _row(at, end, kinds, bits, marks, block, row, used) -> Any:  # type: ignore[no-untyped-def]
+def _row(at, end, kinds, bits, marks, large, most, block, row, used) -> Any:  # type: ignore[no-untyped-def]
     """Decode one row; returns the bytes of the block that are used, −1 where it is malformed."""
     if big_i16(at) != len(kinds):
         return -1
     at += np.uint64(2)
+    texts = np.int64(0)
     for column in range(len(kinds)):
         if at + np.uint64(4) > end:
             return -1
@@ -171,7 +174,11 @@ def _row(at, end, kinds, bits, marks, block, row, used) -> Any:  # type: ignore[
             bits[column, row] = _fixed(kind, at)
             marks[column, row] = PRESENT
         else:
-            bits[column, row], marks[column, row], used = _other(kind, at, size, block, used)
+            texts += size
+            if texts > most and size > SHORT:
+                bits[column, row], marks[column, row], large[row] = 0, MISSING, True
+            else:
+                bits[column, row], marks[column, row], used = _other(kind, at, size, block, used)
         at += np.uint64(size)
     return used
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from numba import types
 
 from monitor.sources.native.memory import address, as_bits, compiled, copy, foreign
-from monitor.sources.native.texts import SLACK
+from monitor.sources.native.texts import SHORT, SLACK
 
 NONE, WHOLE, REAL, TEXT, BLOB = range(5)  # what a cell holds; SQLite's own codes but for NULL
 
@@ -38,7 +38,7 @@ def functions(library: ctypes.CDLL) -> npt.NDArray[np.uint64]:
 
 
 @compiled
-def take(functions, statement, standing, bits, marks, block) -> Any:  # type: ignore[no-untyped-def]
+def take(functions, statement, standing, bits, marks, large, most, block) -> Any:  # type: ignore[no-untyped-def]
     """Take rows until there is no room or no more.
 
     Parameters
@@ -53,6 +53,8 @@ def take(functions, statement, standing, bits, marks, block) -> Any:  # type: ig
     bits : int64 [columns, rows], marks : uint8 [columns, rows]
         Written: the values, doubles as their bits; of texts and blobs, where they begin in the
         block, times 2³², plus their length.
+    large : bool [rows]
+        Set where a row has texts of more than `most` bytes; what is beyond is left out as a NULL.
     block : uint8 [size]
 
     Returns
@@ -69,6 +71,7 @@ def take(functions, statement, standing, bits, marks, block) -> Any:  # type: ig
             if answer != _ROW:
                 return (ENDED if answer == _DONE else FAILED), row
             standing[0] = 1
+        texts = np.int64(0)
         for column in range(bits.shape[0]):
             value = _value(functions[1], (statement, np.int32(column)))
             kind = _int(functions[2], (value,))
@@ -79,6 +82,10 @@ def take(functions, statement, standing, bits, marks, block) -> Any:  # type: ig
             elif kind in (TEXT, BLOB):
                 at = _pointer(functions[5 if kind == TEXT else 6], (value,))
                 size = np.int64(_int(functions[7], (value,)))
+                texts += size
+                if texts > most and size > SHORT:
+                    bits[column, row], marks[column, row], large[row] = 0, NONE, True
+                    continue
                 if used + size + SLACK > len(block):
                     standing[1] = used + size + SLACK
                     return (LARGE if row == 0 else FULL), row

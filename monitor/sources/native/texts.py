@@ -14,6 +14,7 @@ SLACK = 8  # bytes after the last text that may be read, for texts are read eigh
 MOST_VALUES = 4_096  # of a column as codes; one of more values is written out
 _SLOTS = 4 * MOST_VALUES
 _HELD = 1 << 18  # bytes of those values together
+SHORT = 64  # bytes of a text that is taken in whatever else its row has, its time before all
 _LENGTH = np.int64(0xFFFFFFFF)
 
 

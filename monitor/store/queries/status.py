@@ -11,6 +11,7 @@ from sqlalchemy import Connection, Engine, Row, Text, cast, func, or_, select
 from alerts.blind import KIND as MONITOR
 from alerts.incident import State
 from monitor.config import Config, Model
+from monitor.store.queries.limits import reached_lately
 from monitor.store.queries.views import ModelState, ModelStatus, Promise, TooLate, WindowCounts
 from monitor.store.runs import MAX_ATTEMPTS
 from monitor.store.tables import (
@@ -109,6 +110,7 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
         failing_since=None if known is None else known.source_error_since,
         blind=blind,
         given_up=given_up or 0,
+        limits=reached_lately(connection, name, config.limits),
     )
 
 

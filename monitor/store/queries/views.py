@@ -82,6 +82,7 @@ class ModelStatus:
     failing_since: datetime | None = None  # nothing could be read since; None where it can
     blind: bool = False  # for so long that people were told
     given_up: int = 0  # of the failed windows, those that are not tried again
+    limits: tuple[str, ...] = ()  # those that were reached of late, in words
 
 
 @dataclass(frozen=True, kw_only=True)

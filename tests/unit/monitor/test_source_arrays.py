@@ -142,4 +142,5 @@ def test_an_object_500_deep_is_read() -> None:
     text = '{"a":' * 500 + "1" + "}" * 500
     flat = flatten(read_payloads([text], parsed=False).objects, taken=(), payload="p")
     (name,) = flat.columns
+    assert flat.deep == [0]
     assert name.startswith("a.a.a")

@@ -10,6 +10,7 @@ from profiles.baseline import accept
 from profiles.counting import profile
 from profiles.profile import Profile, merge
 from profiles.rolling import RollingCounts, Sliding, moments_of, rolled
+from profiles.spans import FEW
 from profiles.windows import Window
 from tests.support.profiles import assert_same
 
@@ -107,3 +108,15 @@ def test_prefix_sums_are_the_sums_of_the_last_entries(width: int) -> None:
     found = rolled(counts, width)
     for at in range(20):
         np.testing.assert_array_equal(found[at], counts[max(0, at - width + 1) : at + 1].sum(0))
+
+
+def test_cohorts_that_came_once_are_forgotten() -> None:
+    rolling = RollingCounts(("carrier",), (), 2 * HOUR)
+    for at in range(300):
+        profile = Profile(
+            dimension=("carrier",), groups=((f"carrier {at}",),), rows=np.ones(1, np.int64),
+            columns={},
+        )  # fmt: skip
+        rolling.push(Window(start=START + at * HOUR, end=START + (at + 1) * HOUR), profile)
+    assert len(rolling.groups) <= FEW + 1
+    assert ("carrier 299",) in rolling.groups

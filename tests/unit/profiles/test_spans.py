@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from profiles.baseline import accept
 from profiles.counting import profile
-from profiles.profile import Plan, Profile, merge
+from profiles.profile import ColumnProfile, Plan, Profile, merge
 from profiles.rolling import moments_of
-from profiles.spans import Kept, Sums
+from profiles.spans import FEW, Kept, Sums
 from profiles.windows import Window
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -100,3 +100,26 @@ def test_what_is_forgotten_after_the_spans_have_left_it_changes_nothing() -> Non
     held.forget(START + 4 * HOUR)
     sums.move([span(8, 10)])
     assert sum(sums.counts()["score"].sum(axis=1)) == PARTS[8].rows.sum() + PARTS[9].rows.sum()
+
+
+def test_cohorts_that_went_are_forgotten_and_the_sums_stay() -> None:
+    found = Kept(("carrier",), {"x": 3})
+    sums, wide = Sums(found), Sums(found)
+    for at in range(300):
+        counts = np.array([[at + 1, 0, 2], [1, 1, 1]])
+        groups = ((f"carrier {at}",), ("usual",))
+        of_x = ColumnProfile(grid="g", counts=counts, moments=None)
+        rows = counts.sum(axis=1)
+        part = Profile(dimension=("carrier",), groups=groups, rows=rows, columns={"x": of_x})
+        found.push(span(at, at + 1), part)
+        sums.move([span(max(0, at - 1), at + 1)])
+        wide.move([span(max(0, at - 3), at + 1)])
+        found.forget(START + (at - 4) * HOUR)
+        last = dict(zip(sums.groups, sums.counts()["x"].tolist(), strict=True))
+        assert last["carrier " + str(at),] == [at + 1, 0, 2]
+        assert last["usual",] == [min(2, at + 1)] * 3
+        assert (
+            dict(zip(wide.groups, wide.counts()["x"].tolist(), strict=True))["usual",]
+            == [min(4, at + 1)] * 3
+        )
+    assert len(found.place) <= FEW + 6

@@ -16,3 +16,4 @@ def upgrade() -> None:
     op.add_column("models", sa.Column("ingest", sa.JSON(), nullable=True))
     op.add_column("windows", sa.Column("late", sa.BigInteger(), nullable=True))
     op.add_column("windows", sa.Column("changes", sa.JSON(none_as_null=True), nullable=True))
+    op.add_column("windows", sa.Column("cut", sa.JSON(), nullable=True))
