@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby, repeat
+from typing import Any
 
 import pyarrow as pa
 import structlog
@@ -20,6 +21,7 @@ from alerts.notification import Notification
 from alerts.rules import Readings
 from monitor import judging
 from monitor.clock import Clock, system_clock
+from monitor.config import Baseline as Rows
 from monitor.config import Config, Model
 from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
@@ -517,10 +519,16 @@ def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notifica
             )
 
 
+def _rows_of(baseline: Rows) -> dict[str, Any]:
+    """Return what says of which rows a baseline is made: of words, that there are any."""
+    asked = baseline.model_dump(mode="json", exclude={"against"})
+    return asked if baseline.against is None else {**asked, "newest": True}
+
+
 def _baseline_id(name: str, model: Model) -> str:
     asked = {
         "model": name,
-        "baseline": model.baseline.model_dump(mode="json"),
+        "baseline": _rows_of(model.baseline),
         "cohorts": model.cohorts,
         "kinds": {c: column.kind for c, column in sorted(model.columns.items()) if column.kind},
         "skip": model.apart,

@@ -311,9 +311,10 @@ def drift_records(
     A width wider than the stored one merges stored windows; the last may be partly filled. With a
     step, windows of the width end at every step and overlap; the first is the first full one.
 
-    Windows are compared with what was in force at their end, as rules do; with `against`, all of
-    them with the training baseline, with the approved reference that is in force now, or with what
-    was stored before them or comes from another version.
+    Windows are compared as rules do that say nothing of it: with what was in force at their end, or
+    with what the words of the baseline say. With `against`, all of them are compared with the
+    training baseline, with the approved reference that is in force now, or with what was stored
+    before them or comes from another version.
 
     Raises
     ------
@@ -333,6 +334,7 @@ def drift_records(
     _check_widths(stored, width, step or width)
     columns = _columns(baseline, column)
     dimensions = _dimensions(baseline, cohort)
+    against = against or config.models[name].baseline.against
     _check_against(config.models[name], name, against, width)
     if isinstance(against, Version):
         dimensions = _of_versions(config.models[name], dimensions)

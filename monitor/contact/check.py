@@ -380,6 +380,8 @@ def _what(model: Model) -> str:
     baseline = model.baseline
     if baseline.table is not None:
         return f"table {baseline.table!r}"
+    if baseline.against is not None:
+        return "the newest weeks of the log"
     return f"file {baseline.file}" if baseline.file is not None else "that range of the log"
 
 

@@ -19,6 +19,7 @@ from monitor.pipeline import LEASE, Run, Stopped, WindowDone, decide_ready, prep
 from monitor.sources import open_log
 from monitor.store import baselines, runs
 from monitor.store.outbox import StoredOutbox
+from monitor.store.tables import baselines as baselines_
 from monitor.store.tables import incidents, outbox, scores, transitions, windows
 from profiles.windows import Window
 from tests.support.log import START, Flight, append, flights
@@ -444,6 +445,19 @@ def test_a_baseline_is_read_once(config: Config, engine: sa.Engine) -> None:
     with running(engine, config) as run:
         assert run.baseline_id == first
     assert len(contents(engine)["baselines"]) == 1
+
+
+def test_a_baseline_of_words_takes_its_grids_from_the_newest_weeks_of_the_log(
+    backend: Backend, opened: Opened
+) -> None:
+    config = backend.config(model={"baseline": "trailing 2d"})
+    engine = opened(config.store)
+    backfill(engine, config, MODEL)
+    (of_log,) = rows(engine, baselines_)
+    assert of_log.rows == len(backend.log.logged)  # the log has eight days
+    again = backend.config(model={"baseline": "trailing 1d"}, store=config.store)
+    with open_log(again.models[MODEL]) as source:
+        assert prepare(engine, again, MODEL, source).baseline_id == of_log.id
 
 
 def test_a_column_that_only_the_baseline_has_is_left_out(config: Config, engine: sa.Engine) -> None:

@@ -284,8 +284,8 @@ def test_every_problem_is_told_at_once_with_its_line(problems: Problems) -> None
         ),
         "monitor.yaml:5: models.a.log.tabel: unknown key; did you mean 'table'?",
         (
-            "monitor.yaml:6: models.a.baseline: baseline needs exactly one of table, file, range; "
-            "it has table and file"
+            "monitor.yaml:6: models.a.baseline: baseline needs exactly one of table, file, range, "
+            "or words such as trailing 28d; it has table and file"
         ),
         (
             "monitor.yaml:7: models.a.window: '5 parsecs': it is not a width of time; "
@@ -372,6 +372,36 @@ VERSIONED = (
     SMALL.replace("time: event_time", "time: event_time, version: model_version")
     + "    cohorts: [origin, model_version]\n"
 )
+
+
+WORDS = "{table: training_rows}"
+
+
+@pytest.mark.parametrize("words", ["previous", "trailing 10d", "weeks 8", "version v1"])
+def test_a_baseline_may_be_words_that_hold_for_rules_which_say_nothing(
+    words: str, read: Load
+) -> None:
+    rules = RULE.replace(", against: AGAINST", "")
+    config = read(VERSIONED.replace(WORDS, words) + rules)
+    model, (silent,) = config.models["flight-delay"], config.alerts.rules
+    assert str(model.baseline.against) == str(model.beside(silent)) == words
+    spoken = read(VERSIONED.replace(WORDS, words) + RULE.replace("AGAINST", "baseline"))
+    assert model.beside(spoken.alerts.rules[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "rule", "told"),
+    [
+        ("trailing", "", "models.flight-delay.baseline.against: 'trailing': after 'trailing'"),
+        ("version v1", "", "models: the baseline of flight-delay is another version; the version"),
+        ("weeks 8", RULE.replace("1d, against: AGAINST", "8d"), "alerts: rule 'r' compares with"),
+    ],
+)
+def test_words_of_a_baseline_that_cannot_be_are_one_line(
+    words: str, rule: str, told: str, problems: Problems
+) -> None:
+    (line,) = problems(SMALL.replace(WORDS, words) + rule)
+    assert told in line
 
 
 @pytest.mark.parametrize(
