@@ -174,6 +174,24 @@ def test_a_cohort_that_is_gone_is_told_once_its_rows_are_missed(log: Log) -> Non
     assert (breach.now, breach.was, breach.label) == (0, 32, "number of")
 
 
+def test_cohorts_of_a_column_that_is_gone_are_not_missed(log: Log) -> None:
+    log.days(28)
+    everybody = log.parts(batch())[:1]
+    for step in range(STEPS):
+        log.checks.add(step, everybody, read=ROWS, blind=[("region",)])
+        assert log.checks.broken(step) == []
+
+
+def test_values_missing_around_a_column_that_is_gone_are_told_again_after_a_day(log: Log) -> None:
+    lacking = batch(missing=True)
+    log.checks.add(0, log.parts(batch()), changed=["amount"])
+    assert log.hour(1, lacking) == []
+    log.checks.close()
+    assert log.hour(0, lacking) == []
+    log.checks.close()
+    assert told(log.hour(0, lacking)) == [("all missing", "amount")]
+
+
 def test_an_hour_without_a_row_is_told_where_there_always_were_some(log: Log) -> None:
     nothing = batch().slice(0, 0)
     log.days(28)

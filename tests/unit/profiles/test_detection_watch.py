@@ -280,3 +280,15 @@ def test_a_log_of_three_rows_a_day_pages_nobody() -> None:
         alerts += any(verdict.alerts for verdict in watch.verdicts(STEPS - 1))
         watch.close()
     assert alerts == 0
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_nobody_misses_the_rows_of_cohorts_that_cannot_be_told_apart(known: bool) -> None:
+    of = small(3, weeks=19)
+    day = 7 * 17 + 2
+    watch = walk(of, until=day).watch
+    for step, parts in of.windows(day):
+        everybody = [part for part in parts if part.dimension == EVERYBODY]
+        watch.add(step, everybody, blind=[] if known else [("region",)])
+    odd = {o.stream.kind for v in watch.verdicts(of.steps - 1) if v.alerts for o in v.over}
+    assert ("volume" in odd) == known
