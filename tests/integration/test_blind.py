@@ -324,9 +324,9 @@ def test_a_model_with_much_to_catch_up_with_lets_another_have_its_turn(
     backend: Backend, opened: Opened, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(daemons, "TURN", timedelta(0))  # so many windows as are read together
-    monkeypatch.setattr(pipeline, "WINDOWS_AT_ONCE", 2)
+    monkeypatch.setattr(pipeline, "WINDOWS_AT_ONCE", 3)
     few = backend.config(daemon={"workers": 1, "poll": "1s"})
-    of = few.models[MODEL].model_dump() | {"window": timedelta(hours=1)}
+    of = few.models[MODEL].model_dump() | {"window": timedelta(hours=2)}
     many = Model.model_validate(of)
     config = few.model_copy(update={"models": {"many": many, "few": few.models[MODEL]}})
     engine = opened(config.store)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -243,3 +245,31 @@ def test_a_first_look_shows_what_there_is(path: Path) -> None:
     look = look_at(SecretStr(f"duckdb:///{path}"), "predictions")
     assert [(c.name, c.type) for c in look.columns] == [("n", "integer"), ("event_time", "date")]
     assert [list(values) for values in look.values] == [[1], [date(2013, 3, 1)]]
+
+
+def test_a_query_that_never_ends_is_ended_from_another_thread(path: Path) -> None:
+    hourly(path)
+    url = run(
+        path,
+        "ALTER TABLE predictions RENAME TO hidden",
+        "CREATE VIEW predictions AS SELECT event_time, n + (SELECT count(*) "
+        "FROM range(10000000) a, range(10000000) b WHERE a.range + b.range > hidden.n) AS n "
+        "FROM hidden",
+    )
+    told: list[SourceError] = []
+    with open_log(a_model(url)) as log:
+
+        def read() -> None:
+            try:
+                list(log.batches(NOON))
+            except SourceError as error:
+                told.append(error)
+
+        reading = threading.Thread(target=read)
+        reading.start()
+        deadline = time.monotonic() + 60
+        while reading.is_alive() and time.monotonic() < deadline:
+            log.cancel()
+            reading.join(0.1)
+    assert len(told) == 1
+    assert "INTERRUPT" in str(told[0]).upper()
