@@ -18,6 +18,7 @@ from urllib.parse import quote
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy.engine import make_url
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,18 +37,45 @@ class Postgres:
     @contextmanager
     def database(self) -> Iterator[str]:
         """Create an empty database, hand out its URL, drop it with whoever is still connected."""
-        name = f"test_{next(self.names)}"
-        self._run(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        url = self.create()
         try:
-            yield self.url(name)
+            yield url
         finally:
-            self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+            self.drop(url)
 
-    def _run(self, statement: sql.Composable) -> None:
+    def create(self, *, like: str | None = None) -> str:
+        """Create a database, empty or a copy of one that nobody uses; return its URL."""
+        name = f"test_{next(self.names)}"
+        template = "template1" if like is None else _name(like)
+        self.run(
+            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
+                sql.Identifier(name), sql.Identifier(template)
+            )
+        )
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Drop a database with whoever is still connected."""
+        self.run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(_name(url))))
+
+    def hang_up(self, url: str) -> int:
+        """End every connection to a database, in whatever transaction it is; return how many."""
+        asked = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+        return len(self.run(asked.format(sql.Literal(_name(url)))))
+
+    def run(self, statement: sql.Composable) -> list[tuple[object, ...]]:
+        """Run a statement as the administrator; return its rows, if it has any."""
         with psycopg.connect(
             host=str(self.socket_dir), user="postgres", dbname="postgres", autocommit=True
         ) as connection:
-            connection.execute(statement)
+            done = connection.execute(statement)
+            return done.fetchall() if done.description else []
+
+
+def _name(url: str) -> str:
+    database = make_url(url).database
+    assert database is not None
+    return database
 
 
 @contextmanager
@@ -65,8 +93,8 @@ def running_postgres() -> Iterator[Postgres]:
             postgres = Postgres(socket_dir=Path(server.get_postmaster_info().socket_dir))
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 # What the tests write need not outlive the machine; this halves their time.
-                postgres._run(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
-            postgres._run(sql.SQL("SELECT pg_reload_conf()"))
+                postgres.run(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))
+            postgres.run(sql.SQL("SELECT pg_reload_conf()"))
             yield postgres
         finally:
             server.cleanup()
