@@ -7,9 +7,8 @@ the rows are some that are rejected: copies, altered copies, and payloads that a
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -29,6 +28,7 @@ from tests.support.logs import run_sql
 from tests.support.store import MODEL, merged, small_values
 
 WINDOWS = 3
+POINT = "point: "
 MET = START + timedelta(days=2, hours=19)  # the windows begin at 18:00
 DUE = START + timedelta(days=3, hours=13, minutes=30)  # an hour and a half after the third
 PATIENCE = LEASE + timedelta(seconds=1)  # what a plain run waits before it takes a dead one's work
@@ -124,7 +124,3 @@ def die(values: dict[str, Any], at: int | None, begin: timedelta) -> None:
     engine.dispose()
     for what in points.reached:
         print(POINT + what)  # noqa: T201
-
-
-POINT = "point: "
-Step = Callable[[datetime], None]

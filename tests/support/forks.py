@@ -22,7 +22,7 @@ _context.set_forkserver_preload([WARMED])
 
 def fork(work: Callable[..., Any], /, *args: Any, words: Path, **more: Any) -> ForkServerProcess:
     """Begin a process that calls `work` and writes what it says, on either stream, to a file."""
-    process = _context.Process(target=_begin, args=(work, args, more, str(words)))
+    process = _context.Process(target=_begin, args=(work, args, more, str(words)), daemon=True)
     process.start()
     return process
 

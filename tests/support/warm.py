@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import importlib
+import logging
+
+import structlog
 
 from monitor.store.engine import connect
 from tests.faults import cycle
@@ -23,6 +26,7 @@ NEEDED = (
 def _once() -> None:
     for name in NEEDED:
         importlib.import_module(name)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     with databases("sqlite") as kind:
         log, nobody = kind.fresh(), "http://127.0.0.1:9/"
         cycle.write_rows(log)
