@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import argparse
 import csv
+import logging
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+
+import structlog
 
 from tests.faults import long
 from tests.faults.progress import Progress
@@ -25,11 +28,14 @@ HEAD = ("finished", "commit", "proof", "tried", "broken", "seconds", "figures")
 PROOFS: dict[str, Callable[[Progress], long.Found]] = {
     "sweep-sqlite": lambda progress: long.sweep(progress, "sqlite"),
     "sweep-postgresql": lambda progress: long.sweep(progress, "postgresql"),
+    "kills-sqlite": lambda progress: long.kills(progress, "sqlite"),
+    "kills-postgresql": lambda progress: long.kills(progress, "postgresql"),
 }
 
 
 def main(words: Sequence[str]) -> int:
     asked = _asked(words)
+    structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     failed = []
     for name in asked.only or PROOFS:
         progress = Progress(STATE / _commit() / f"{name}.json", fresh=asked.fresh)

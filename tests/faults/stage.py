@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sqlite3
 import sys
 import threading
 import time
@@ -64,12 +65,13 @@ class Stage:
     """One round: a fresh log and store; windows are narrow, so that there are many to die in."""
 
     def __init__(
-        self, kind: Databases, collector: Collector, folder: Path, *, size: Size, name: str = "0"
-    ) -> None:
+        self, kind: Databases, collector: Collector, folder: Path, *,
+        size: Size = SHORT, name: str = "0", store: str | None = None,
+    ) -> None:  # fmt: skip
         self.kind, self.folder, self.words = kind, folder, folder / f"words-{name}"
         self._collector, self._receiver = collector, f"{collector.url}/{URL_CANARY}/{name}"
         self._begun: list[ForkServerProcess] = []
-        self.log, self.store = kind.fresh(), kind.fresh()
+        self.log, self.store = kind.fresh(), store or kind.fresh()
         route = {"kind": "webhook", "name": "ops", "url": self._receiver, "secret": SECRET_CANARY}
         self.values: dict[str, Any] = merged(
             small_values(source=self.log, store=self.store),
@@ -103,12 +105,14 @@ class Stage:
         append(self.log, logged[1:])
         run_sql(self.log, AGAIN.replace("%", "%%") if self.kind.name != "sqlite" else AGAIN)
 
-    def monitor(self, *words: str, lease: timedelta = LEASE) -> ForkServerProcess:
+    def monitor(
+        self, *words: str, lease: timedelta = LEASE, most_pages: Path | None = None
+    ) -> ForkServerProcess:
         """Begin the program as the command line does, in a process of its own."""
         port = _free_port()
         file = self._file.with_suffix(f".{port}.yaml")
         write_config(file, merged(self.values, {"daemon": {"port": port}}))
-        process = fork(program, [*words, "--config", str(file)], lease, words=self.words)
+        process = fork(program, [*words, "--config", str(file)], lease, most_pages, words=self.words)
         self._begun.append(process)
         return process
 
@@ -194,20 +198,24 @@ class Stage:
 
 
 @contextmanager
-def staged(
-    kind: Databases, collector: Collector, folder: Path, *, size: Size = SHORT, name: str = "0"
-) -> Iterator[Stage]:
-    stage = Stage(kind, collector, folder, size=size, name=name)
+def staged(kind: Databases, collector: Collector, folder: Path, **more: Any) -> Iterator[Stage]:
+    """Lend a stage; whatever still runs on it is killed at the end."""
+    stage = Stage(kind, collector, folder, **more)
     try:
         yield stage
     finally:
         stage.close()
 
 
-def program(words: list[str], lease: timedelta) -> None:
-    """Be `monitor` with these words."""
+def program(words: list[str], lease: timedelta, most_pages: Path | None) -> None:
+    """Be `monitor` with these words; SQLite files may have so many pages as the file says."""
     from monitor.cli import main
 
+    def limit(connection: Any, *_: Any) -> None:
+        if most_pages is not None and isinstance(connection, sqlite3.Connection):
+            connection.execute(f"PRAGMA max_page_count={int(most_pages.read_text())}")
+
+    sa.event.listen(sa.Pool, "checkout", limit)
     structlog.reset_defaults()
     pipeline.LEASE = lease
     sys.argv = ["monitor", *words]

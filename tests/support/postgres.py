@@ -45,13 +45,13 @@ class Postgres:
         finally:
             self.drop(url)
 
-    def create(self, *, like: str | None = None) -> str:
+    def create(self, *, like: str | None = None, tablespace: str = "pg_default") -> str:
         """Create a database, empty or a copy of one that nobody uses; return its URL."""
         name = f"test_{next(self.names)}"
         template = "template1" if like is None else _name(like)
         self.run(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(
-                sql.Identifier(name), sql.Identifier(template)
+            sql.SQL("CREATE DATABASE {} TEMPLATE {} TABLESPACE {}").format(
+                *map(sql.Identifier, (name, template, tablespace))
             )
         )
         return self.url(name)
