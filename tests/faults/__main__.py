@@ -25,27 +25,33 @@ STATE = ROOT / "build" / "faults"
 FIGURES = ROOT / "benchmarks" / "results" / "faults.csv"
 HEAD = ("finished", "commit", "proof", "tried", "broken", "seconds", "figures")
 
+ROWS = 10_000_000
+
 PROOFS: dict[str, Callable[[Progress], long.Found]] = {
     "sweep-sqlite": lambda progress: long.sweep(progress, "sqlite"),
     "sweep-postgresql": lambda progress: long.sweep(progress, "postgresql"),
     "kills-sqlite": lambda progress: long.kills(progress, "sqlite"),
     "kills-postgresql": lambda progress: long.kills(progress, "postgresql"),
+    "chunks": lambda progress: long.chunks(progress, ROWS),
+    "hostile": long.hostile,
+    "soak": long.soak,
 }
 
 
 def main(words: Sequence[str]) -> int:
-    asked = _asked(words)
+    asked, commit = _asked(words), _commit()
+    proofs = {**PROOFS, "chunks": lambda progress: long.chunks(progress, asked.rows)}
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.ERROR))
     failed = []
     for name in asked.only or PROOFS:
-        progress = Progress(STATE / _commit() / f"{name}.json", fresh=asked.fresh)
+        progress = Progress(STATE / commit / f"{name}.json", fresh=asked.fresh)
         if progress["done"]:
             print(f"{name}: done already at this commit (--fresh does it again)")
             continue
         print(f"{name} …", flush=True)
-        found = PROOFS[name](progress)
+        found = proofs[name](progress)
         progress.save(done=1)
-        _append(name, found, seconds=progress["seconds"])
+        _append(name, found, commit=commit, seconds=progress["seconds"])
         print(f"{name}: {found.tried} tried, {len(found.broken)} broken; {found.figures}")
         for line in found.broken[:20]:
             print(f"  {line}")
@@ -59,14 +65,17 @@ def _asked(words: Sequence[str]) -> argparse.Namespace:
     parser.add_argument(
         "--only", type=lambda text: text.split(","), help=f"some of {', '.join(PROOFS)}"
     )
+    parser.add_argument("--rows", type=int, default=ROWS, help="of the log of 'chunks'")
     asked = parser.parse_args(words)
     unknown = set(asked.only or ()) - PROOFS.keys()
     if unknown:
-        parser.error(f"there is no proof {', '.join(sorted(unknown))}; there are {', '.join(PROOFS)}")
+        parser.error(
+            f"there is no proof {', '.join(sorted(unknown))}; there are {', '.join(PROOFS)}"
+        )
     return asked
 
 
-def _append(name: str, found: long.Found, *, seconds: float) -> None:
+def _append(name: str, found: long.Found, *, commit: str, seconds: float) -> None:
     new = not FIGURES.exists()
     with FIGURES.open("a", newline="") as file:
         rows = csv.writer(file, lineterminator="\n")
@@ -74,7 +83,7 @@ def _append(name: str, found: long.Found, *, seconds: float) -> None:
             rows.writerow(HEAD)
         now = datetime.now(UTC).isoformat(timespec="seconds")
         rows.writerow(
-            (now, _commit(), name, found.tried, len(found.broken), round(seconds), found.figures)
+            (now, commit, name, found.tried, len(found.broken), round(seconds), found.figures)
         )
 
 

