@@ -9,16 +9,20 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3.13 python3.14 python3 p
     && { command -v $$p; break; }; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench clean chromium
+.PHONY: help demo test test-long check bench clean chromium
 
 help: ## List these targets
-	@sed -n 's/^\([a-z]*\):[^#]*## /  make \1\t/p' Makefile
+	@sed -n 's/^\([a-z-]*\):[^#]*## /  make \1\t/p' Makefile
 
 demo: $(VENV)/.installed-demo ## See it at work on the real flights of 2013 (make demo ARGS=--once: no dashboard)
 	@$(BIN)/monitor demo $(ARGS)
 
 test: check chromium ## Run the checks, then every test, on a real PostgreSQL and a real browser
 	$(BIN)/python -m pytest $(ARGS)
+
+# Hours. Goes on where it was stopped; ARGS="--only soak --fresh" for one of them, anew.
+test-long: $(VENV)/.installed-dev ## Run every proof of docs/promises.md in full, and append its figures
+	$(BIN)/python -m tests.faults $(ARGS)
 
 check: $(VENV)/.installed-dev ## Check style, types and import contracts
 	$(BIN)/ruff check .
