@@ -578,15 +578,16 @@ def test_a_count_that_never_ends_is_ended_from_another_thread(tmp_path: Path) ->
         "CREATE TABLE predictions (event_time TIMESTAMP)",
         "INSERT INTO predictions VALUES ('2025-03-03 12:00:00')",
         "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
-        "SELECT event_time FROM predictions, n",
+        "SELECT event_time FROM n CROSS JOIN predictions",
     )
     told: list[SourceError] = []
-    give_up = time.monotonic() + 30
+    begun, give_up = threading.Event(), time.monotonic() + 20
     with open_log(a_model(url, table="endless")) as log:
 
         def count() -> None:
             try:
                 for _ in log.times(SECOND):
+                    begun.set()
                     if time.monotonic() > give_up:
                         break
             except SourceError as error:
@@ -594,6 +595,7 @@ def test_a_count_that_never_ends_is_ended_from_another_thread(tmp_path: Path) ->
 
         counting = threading.Thread(target=count)
         counting.start()
+        assert begun.wait(20)
         while counting.is_alive():
             log.cancel()
             counting.join(0.1)
