@@ -207,7 +207,7 @@ class LogSource:
         What begins afterwards is not ended by it.
         """
         self._origin.cancel()
-        for reader in (self._opened, self._narrow):
+        for reader in (self._opened, self._narrow, self._times):
             if reader is not None:
                 reader.cancel()
 

@@ -6,6 +6,7 @@ import json
 import sys
 import tempfile
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -30,13 +31,14 @@ from monitor.daemon import ModelWorker
 from monitor.errors import SourceError
 from monitor.late import SETTLED
 from monitor.reading import status_record
+from monitor.sources import open_log
 from monitor.store.engine import open_store
 from monitor.store.queries import ModelStatus, TooLate, status
 from monitor.store.tables import models, windows
 from profiles.windows import Window
 from tests.support.arrivals import Arrivals, Kind
 from tests.support.log import START, Flight, flights
-from tests.support.logs import run_sql
+from tests.support.logs import a_model, run_sql
 from tests.support.store import MODEL, Backend, contents, write_config
 
 NOW = datetime(2025, 6, 1, tzinfo=UTC)
@@ -428,7 +430,7 @@ def test_rows_that_came_while_their_window_was_being_read_are_found_afterwards(
     rows, late = split(held=SECOND, last=START + 3 * DAY)
     begun(here, rows)
     state = windows.c.start == SECOND.start
-    until = here.at.now + DAY
+    until = here.at.now + 4 * SETTLED
     with here.at.engine.begin() as connection:  # somebody is reading it again
         held = {"state": "running", "lease_until": until, "fence": windows.c.fence + 1}
         connection.execute(sa.update(windows).where(state).values(**held))
@@ -567,3 +569,34 @@ def test_rows_that_cannot_be_understood_open_no_window_again(
         first = connection.execute(sa.select(windows).order_by(windows.c.start)).first()
     assert first is not None
     assert {"payload_not_json", "duplicate"} <= first.rejected.keys()
+
+
+def test_a_count_that_never_ends_is_ended_from_another_thread(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'log.db'}"
+    run_sql(
+        url,
+        "CREATE TABLE predictions (event_time TIMESTAMP)",
+        "INSERT INTO predictions VALUES ('2025-03-03 12:00:00')",
+        "CREATE VIEW endless AS WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) "
+        "SELECT event_time FROM n CROSS JOIN predictions",
+    )
+    told: list[SourceError] = []
+    begun, give_up = threading.Event(), time.monotonic() + 20
+    with open_log(a_model(url, table="endless")) as log:
+
+        def count() -> None:
+            try:
+                for _ in log.times(SECOND):
+                    begun.set()
+                    if time.monotonic() > give_up:
+                        break
+            except SourceError as error:
+                told.append(error)
+
+        counting = threading.Thread(target=count)
+        counting.start()
+        assert begun.wait(20)
+        while counting.is_alive():
+            log.cancel()
+            counting.join(0.1)
+    assert len(told) == 1
