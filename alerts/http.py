@@ -1,4 +1,4 @@
-"""One HTTP POST to a receiver, and what its answer means for a message."""
+"""One HTTP request to a receiver, and what its answer means for a message."""
 
 from __future__ import annotations
 
@@ -69,7 +69,19 @@ def check_url(url: str, *, route: str) -> str:
 def post(
     url: str, *, body: bytes, headers: Mapping[str, str], timeout_s: float = TIMEOUT_S
 ) -> Answer | NoAnswer:
-    """Post a body and read the beginning of the answer, all within one time limit.
+    """Post a body and read the beginning of the answer, all within one time limit."""
+    return _ask("POST", url, body=body, headers=headers, timeout_s=timeout_s)
+
+
+def get(url: str, *, timeout_s: float = TIMEOUT_S) -> Answer | NoAnswer:
+    """Get a page and read its beginning, all within one time limit."""
+    return _ask("GET", url, body=None, headers={}, timeout_s=timeout_s)
+
+
+def _ask(
+    method: str, url: str, *, body: bytes | None, headers: Mapping[str, str], timeout_s: float
+) -> Answer | NoAnswer:
+    """Ask once and read the beginning of the answer.
 
     Redirects are not followed, as they would carry the message to another host. Of the
     environment, proxies and passwords are not used, the authorities in ``SSL_CERT_FILE`` are.
@@ -87,7 +99,7 @@ def post(
                 verify=_trusted(),
             ) as client,
             client.stream(
-                "POST",
+                method,
                 url,
                 content=body,
                 headers={"user-agent": "driftline", "accept-encoding": "identity", **headers},

@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from alerts import blind
 from alerts.changed import MOST_IN_SENTENCE, NEW, became, listing
-from alerts.incident import Incident
+from alerts.incident import Incident, IncidentStream
 from alerts.moved import (
     FAIR,
     MIX,
@@ -48,11 +49,14 @@ from alerts.text import (
     plain,
 )
 
+MONITOR = blind.KIND
+
 __all__ = [
     "CHECK",
     "FAIR",
     "GAP",
     "MINUS",
+    "MONITOR",
     "NEW",
     "NOTHING",
     "NUMBERS",
@@ -70,6 +74,7 @@ __all__ = [
     "duration",
     "fixed",
     "incident_sentence",
+    "incident_title",
     "listed",
     "mix",
     "model_sentence",
@@ -94,12 +99,14 @@ def incident_sentence(incident: Incident, *, noun: str, timezone: str) -> Spans:
     Parameters
     ----------
     incident
-        With at least one stream.
+        With at least one stream, or of the monitor's own kind.
     noun
         What a row is, in the plural: ``flights``.
     timezone
         In which times are told.
     """
+    if incident.kind == blind.KIND:
+        return blind.sentence(incident, timezone=timezone)
     since = (
         Span("Since "),
         Span(moment(incident.since, timezone), strong=True),
@@ -134,6 +141,11 @@ def _ended(incident: Incident, how: str, timezone: str) -> Spans:
         Span(moment(incident.resolved, timezone), strong=True),
         Span(f", after {duration(incident.resolved - incident.since)}."),
     )
+
+
+def incident_title(kind: str, streams: Sequence[IncidentStream]) -> str:
+    """Name an incident in a few words."""
+    return blind.TITLE if kind == blind.KIND else title(streams)
 
 
 def model_sentence(
@@ -273,9 +285,8 @@ def _standing(state: str, start: Spans, moved: Sequence[str], noun: str) -> Span
             unknown = Span("; what happened then is unknown.")
             said = (Span(f"No new {noun} have come in"), *since, unknown)
         case "failed":
-            which = (Span(" that starts "), *start) if start else ()
-            unknown = Span(" could not be finished; what happened then is unknown.")
-            said = (Span("The window"), *which, unknown)
+            unknown = Span("; what happened then is unknown.")
+            said = (Span("Nothing could be read"), *since, unknown)
         case "starting":
             said = (Span("No window has been decided yet."),)
         case _:
@@ -291,7 +302,7 @@ _REST = {  # what is said of one, and of several
     "normal": ("is as usual", "are as usual"),
 }
 _ALONE = {
-    "failed": "has a window that could not be finished",
+    "failed": "cannot be read",
     "stale": "has had no new rows for a while",
     "pending": "has moved, not yet for long enough to open an incident",
     "starting": "has no decided window yet",

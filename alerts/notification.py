@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from alerts.errors import BadRecord
 from alerts.incident import Incident, IncidentState, IncidentStream, Transition
-from alerts.message import Span, Spans, incident_sentence, plain, title
+from alerts.message import Span, Spans, incident_sentence, incident_title, plain
 from alerts.rules import Cohort
 
 VERSION = 1
@@ -111,7 +111,7 @@ class Notification:
             opened=incident.opened,
             since=incident.since,
             resolved=incident.resolved,
-            title=title(incident.streams),
+            title=incident_title(incident.kind, incident.streams),
             sentence=_spans(plain(sentence), _strong(sentence)),  # pieces as read back
             change=transition.text,
             reason=transition.reason,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,14 +13,19 @@ from sqlalchemy import Engine
 
 from monitor.clock import Clock, system_clock
 from monitor.config import Config
+from monitor.crew import at_work
 from monitor.due import due
 from monitor.errors import ConfigError
-from monitor.pipeline import Run, Stopped, prepare, work
+from monitor.late import Verdict
+from monitor.pipeline import Run, Stopped, decide_ready, prepare, work
+from monitor.recount import differing
 from monitor.sources import open_log
-from monitor.store import runs
+from monitor.store import recounts, runs
 from profiles.windows import Window, ceil, floor
 
-Reprocess = Literal["none", "failed", "all"]
+Reprocess = Literal["none", "failed", "late", "all"]
+
+LOOK_EVERY_S = 0.5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +48,7 @@ class Backfilled:
     skipped: int
     rows: int
     stopped: bool
+    left: int = 0  # to whoever has claimed them
 
 
 def backfill(
@@ -54,6 +61,7 @@ def backfill(
     reprocess: Reprocess = "none",
     notify: bool = False,
     dry_run: bool = False,
+    jobs: int = 1,
     progress: Callable[[Progress], None] = lambda _: None,
     clock: Clock = system_clock,
     stopping: Callable[[], bool] = lambda: False,
@@ -68,10 +76,13 @@ def backfill(
     ----------
     start, end : datetime or None
         The span; by default all of the log.
-    reprocess : "none", "failed" or "all"
-        Which windows that have a result are done again.
+    reprocess : "none", "failed", "late" or "all"
+        Which windows that have a result are done again; with "late" all are counted again in the
+        log, and those are done again that hold other rows than they were computed from.
     dry_run : bool
         Say how many windows there are, and do none.
+    jobs : int
+        With more than one, so many processes read and profile, and this one decides.
 
     Raises
     ------
@@ -84,14 +95,17 @@ def backfill(
     with open_log(model) as source:
         watermark, first = source.latest(), source.earliest()
         runs.register(engine, name, model.window)
-        runs.looked(engine, name, now=clock(), watermark=watermark, error=None)
+        runs.looked(engine, name, now=clock(), watermark=watermark)
         if watermark is None or first is None:
             return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
         begin = floor(first, model.window) if start is None else ceil(start, model.window)
         last = watermark if end is None else min(watermark, end + model.lateness)
         if end is not None and begin + model.window > end:
             raise ConfigError(f"no whole window lies between {start} and {end}; widen the span")
-        run = prepare(engine, config, name, source, clock=clock, stopping=stopping)
+        try:
+            run = prepare(engine, config, name, source, clock=clock, stopping=stopping)
+        except Stopped:
+            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
         planned = due(
             now=clock(), watermark=last, first=begin, done=(), width=model.window,
             lateness=model.lateness,
@@ -99,29 +113,85 @@ def backfill(
         if not planned:
             return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
         span = Window(start=planned[0].start, end=planned[-1].end)
-        states = {"none": (), "failed": ("failed",), "all": ("failed", "done")}[reprocess]
+        states = {"failed": ("failed",), "all": ("failed", "done")}.get(reprocess, ())
+        try:
+            changed = _changed(run, span) if reprocess == "late" else Verdict()
+        except Stopped:
+            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
         known = runs.known(engine, name, span)
         kept = sum(1 for state in known.values() if state == "done" and state not in states)
+        kept -= len(changed.dirty)
         total = len(planned) - kept
         if dry_run:
             return Backfilled(windows=total, failed=0, skipped=kept, rows=0, stopped=False)
         runs.plan(engine, name, planned, notify=notify)
         if states:
             runs.reopen(engine, name, span, states)
-        return _work(run, span, total=total, skipped=kept, progress=progress)
+        if reprocess == "late":
+            recounts.write(engine, name, changed)
+        counted = _Counted(total=total, progress=progress)
+        if jobs > 1 and total > 1:
+            _together(run, span, counted, jobs=min(jobs, total))
+        _work(run, span, counted)
+        return Backfilled(
+            windows=counted.done,
+            failed=counted.failed,
+            skipped=kept,
+            rows=counted.rows,
+            left=total - counted.done,
+            stopped=run.stopping() and counted.done < total,
+        )
 
 
-def _work(
-    run: Run, span: Window, *, total: int, skipped: int, progress: Callable[[Progress], None]
-) -> Backfilled:
-    done = failed = rows = 0
-    progress(Progress(done=0, total=total, failed=0, rows=0, at=None))
+def _changed(run: Run, span: Window) -> Verdict:
+    return differing(run.engine, run.name, run.model, run.source, span, stopping=run.stopping)
+
+
+@dataclass
+class _Counted:
+    """What has been done so far, told as it grows."""
+
+    total: int
+    progress: Callable[[Progress], None]
+    done: int = 0
+    failed: int = 0
+    rows: int = 0
+
+    def __post_init__(self) -> None:
+        self.tell(None)
+
+    def tell(self, at: datetime | None) -> None:
+        self.progress(
+            Progress(done=self.done, total=self.total, failed=self.failed, rows=self.rows, at=at)
+        )
+
+
+def _work(run: Run, span: Window, counted: _Counted) -> None:
     with contextlib.suppress(Stopped):
         for result in work(run, within=span):
-            done, rows = done + 1, rows + result.rows
-            failed += not result.ok
-            progress(
-                Progress(done=done, total=total, failed=failed, rows=rows, at=result.window.end)
-            )
-    stopped = run.stopping() and done < total
-    return Backfilled(windows=done, failed=failed, skipped=skipped, rows=rows, stopped=stopped)
+            counted.done += 1
+            counted.failed += not result.ok
+            counted.rows += result.rows
+            counted.tell(result.window.end)
+
+
+def _together(run: Run, span: Window, counted: _Counted, *, jobs: int) -> None:
+    """Decide what a crew profiles, until it has ended or we are told to stop.
+
+    What it leaves, as where a member was killed, is left to whoever works after it.
+    """
+    started, pause = run.clock(), threading.Event()
+    with at_work(run.config, run.name, span, members=jobs) as crew:
+        while crew.working and not run.stopping():
+            decide_ready(run)
+            _look(run, span, started, counted)
+            pause.wait(LOOK_EVERY_S)
+    _look(run, span, started, counted)
+
+
+def _look(run: Run, span: Window, started: datetime, counted: _Counted) -> None:
+    """Count what the crew has done."""
+    now = runs.tally(run.engine, run.name, span, since=started)
+    if (now.done + now.failed, now.rows) != (counted.done, counted.rows):
+        counted.done, counted.failed, counted.rows = now.done + now.failed, now.failed, now.rows
+        counted.tell(now.at)

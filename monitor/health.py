@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry
@@ -18,6 +20,7 @@ from monitor.clock import Clock
 from monitor.config import Config
 from monitor.errors import MonitorError
 from monitor.store import queries
+from monitor.vitals import Health
 
 WSGI = Callable[[dict[str, Any], Any], Iterable[bytes]]
 
@@ -53,7 +56,7 @@ class StoreCollector(Collector):
 
 @contextmanager
 def served(
-    engine: Engine, config: Config, *, healthy: Callable[[], bool], clock: Clock
+    engine: Engine, config: Config, *, health: Callable[[], Health], clock: Clock
 ) -> Iterator[int]:
     """Serve the health pages while the block runs; yields the port.
 
@@ -64,7 +67,7 @@ def served(
     """
     registry = CollectorRegistry()
     registry.register(StoreCollector(engine, config, clock))
-    app = _app(make_wsgi_app(registry), healthy)
+    app = _app(make_wsgi_app(registry), health, clock)
     host, port = config.daemon.host, config.daemon.port
     try:
         server = create_server(app, host=host, port=port, threads=2, ident=None)
@@ -82,17 +85,38 @@ def served(
         thread.join(timeout=5)
 
 
-def _app(metrics: WSGI, healthy: Callable[[], bool]) -> WSGI:
+def _app(metrics: WSGI, health: Callable[[], Health], clock: Clock) -> WSGI:
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
         if path == "/metrics":
             return metrics(environ, start_response)
-        if path in {"/healthz", "/readyz"}:
-            ok = healthy()
-            status, body = ("200 OK", b"ok\n") if ok else ("503 Service Unavailable", b"stalled\n")
-        else:
-            status, body = "404 Not Found", b"not found\n"
-        start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
-        return [body]
+        if path not in {"/healthz", "/readyz"}:
+            start_response("404 Not Found", [("Content-Type", "text/plain; charset=utf-8")])
+            return [b"not found\n"]
+        found = health()
+        ok = found.alive if path == "/healthz" else found.ready
+        status = "200 OK" if ok else "503 Service Unavailable"
+        start_response(status, [("Content-Type", "application/json")])
+        return [json.dumps(health_record(found, ok=ok, now=clock())).encode() + b"\n"]
 
     return app
+
+
+def health_record(health: Health, *, ok: bool, now: datetime) -> dict[str, Any]:
+    """Write what the health pages answer: ages in seconds, null where nothing is known yet."""
+    return {
+        "status": "ok" if ok else "failing",
+        "why": health.why,
+        "scheduler_age_s": health.scheduler_age_s,
+        "store_age_s": health.store_age_s,
+        "models": {
+            of.name: {
+                "look_age_s": of.look_age_s,
+                "watermark_age_s": None
+                if of.watermark is None
+                else round((now - of.watermark).total_seconds(), 1),
+                "readable": of.readable,
+            }
+            for of in health.models
+        },
+    }

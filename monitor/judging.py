@@ -91,7 +91,7 @@ def rules_of(settings: config.Config, name: str, baseline: Baseline) -> tuple[Ju
             statistic=rule.statistic,
             columns=_columns(rule, model, baseline),
             dimensions=_dimensions(rule, model, baseline),
-            against=rule.against,
+            against=model.beside(rule),
             version=model.log.version,
             zone=ZoneInfo(settings.timezone),
         )
@@ -395,6 +395,6 @@ def _dimensions(
 ) -> tuple[Dimension, ...]:
     """Return what a rule looks along: versions only where it compares with one of them."""
     version, have = model.log.version, baseline.plan.dimensions
-    if isinstance(rule.against, Version):
+    if isinstance(model.beside(rule), Version):
         return tuple(d for d in have if version in d and (rule.cohorts or len(d) == 1))
     return (EVERYBODY, *(d for d in have if len(d) == 1)) if rule.cohorts else (EVERYBODY,)

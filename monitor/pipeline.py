@@ -6,26 +6,30 @@ import hashlib
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import groupby, repeat
+from typing import Any
 
 import pyarrow as pa
 import structlog
 from sqlalchemy import Engine
 
 from alerts.decide import Decision, decide
+from alerts.incident import Incident, Transition
 from alerts.notification import Notification
 from alerts.rules import Readings
 from monitor import judging
 from monitor.clock import Clock, system_clock
 from monitor.columns import columns_seen
+from monitor.config import Baseline as Rows
 from monitor.config import Config, Model
 from monitor.errors import ConfigError, SourceError, reason
 from monitor.sources import TIMELESS, Batch, LogSource, open_baseline
 from monitor.store import baselines, decisions, runs
 from monitor.store import readings as stored_readings
+from monitor.store.engine import UNUSABLE
 from monitor.store.incidents import state_before
 from monitor.watching import Watching, lane_rules
 from profiles.baseline import Baseline, accept
@@ -43,6 +47,7 @@ ROWS_WITH_REPEATS = 250_000  # for those whose ids come again are held in memory
 WINDOWS_AT_ONCE = 256
 CELLS_AT_ONCE = 1 << 23  # counts of 8 bytes
 DECIDED_AT_ONCE = 64
+IN_A_ROW = 3  # windows that fail one after another: it is hardly they that are wrong
 
 
 class Stopped(Exception):
@@ -116,6 +121,7 @@ class WindowDone:
     ok: bool
     clean: bool = False
     read: int = 0  # rows, with those that were rejected
+    error: str | None = None  # why it failed
 
 
 def prepare(
@@ -138,6 +144,8 @@ def prepare(
         If stored windows have another width, or a cohort is no column of the baseline.
     SourceError
         If the baseline cannot be read.
+    Stopped
+        If told to stop while it is read.
     """
     model = config.models[name]
     stored = runs.register(engine, name, model.window)
@@ -149,7 +157,7 @@ def prepare(
     baseline_id = _baseline_id(name, model)
     if not baselines.exists(engine, baseline_id):
         before = baselines.current(engine, name)
-        baseline = accept_baseline(model, name, source.columns())
+        baseline = accept_baseline(model, name, source.columns(), stopping=stopping)
         baselines.accept(engine, name, baseline_id, baseline, now=clock())
         log.info(
             "baseline replaced; earlier windows keep the old one until they are backfilled"
@@ -179,18 +187,26 @@ def prepare(
     )
 
 
-def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
+def work(
+    run: Run, *, within: Window | None = None, decides: bool = True
+) -> Generator[WindowDone, None, None]:
     """Do every window that can be worked on, oldest first, until told to stop.
 
     Windows of few rows are read many at once: as many as the last ones let expect a million rows
     of, and as their counts fit in little memory.
+
+    Parameters
+    ----------
+    decides : bool
+        Where not, windows are profiled only, and somebody else decides them.
 
     Raises
     ------
     Stopped
         If told to stop in the middle; what was not done is given back.
     """
-    decide_ready(run)  # what a killed process had profiled and not decided
+    if decides:
+        decide_ready(run)  # what a killed process had profiled and not decided
     most, limit = 1, _fitting(run)
     while not run.stopping():
         claims = runs.claim(
@@ -198,7 +214,7 @@ def work(run: Run, *, within: Window | None = None) -> Iterator[WindowDone]:
         )
         if not claims:
             return
-        done = run_windows(run, claims)
+        done = run_windows(run, claims) if decides else _profiled(run, claims)
         yield from done
         read = sum(each.read for each in done) / len(done)
         clean = all(each.clean for each in done)
@@ -221,29 +237,42 @@ def run_windows(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     first leaves the windows to whoever claims them when their lease ends; a crash in the second
     leaves them undecided, and the next decision makes it.
     """
+    done = _profiled(run, claims)
+    decide_ready(run)
+    return done
+
+
+def _profiled(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
     try:
         finished = _read(run, claims)
     except Stopped:
         runs.give_back(run.engine, claims)
         raise
+    except UNUSABLE:  # of the store: nobody can write down what came of them till it is back
+        raise
     except Exception as error:  # noqa: BLE001 - the edge of a window: one that fails stops no other
+        if run.stopping():  # and has ended the statement that ran
+            runs.give_back(run.engine, claims)
+            raise Stopped from None
         if len(claims) == 1:
             return [_not_done(run, claims[0], error)]
         return _one_by_one(run, claims)
     written = runs.finish(run.engine, finished, baseline=run.baseline_id, now=run.clock())
-    done = [_done(run, each, written=each.claim in written) for each in finished]
-    decide_ready(run)
-    return done
+    return [_done(run, each, written=each.claim in written) for each in finished]
 
 
 def _one_by_one(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
+    """Do each window by itself; after some that failed in a row the rest is left for later."""
     done: list[WindowDone] = []
     for at, claimed in enumerate(claims):
         try:
-            done += run_windows(run, [claimed])
+            done += _profiled(run, [claimed])
         except Stopped:
             runs.give_back(run.engine, claims[at + 1 :])
             raise
+        if len(done) >= IN_A_ROW and not any(each.ok for each in done[-IN_A_ROW:]):
+            runs.give_back(run.engine, claims[at + 1 :])
+            break
     return done
 
 
@@ -352,7 +381,7 @@ def _not_done(run: Run, claimed: runs.Claim, error: Exception) -> WindowDone:
         "a window could not be read", action="window.failed", model=run.name,
         start=claimed.window.start.isoformat(), attempt=claimed.attempts, reason=why,
     )  # fmt: skip
-    return WindowDone(window=claimed.window, rows=0, ok=False)
+    return WindowDone(window=claimed.window, rows=0, ok=False, error=why)
 
 
 def _done(run: Run, finished: runs.Finished, *, written: bool) -> WindowDone:
@@ -467,7 +496,27 @@ def _judge_on(run: Run, baseline_id: str | None) -> judging.Judge:
     return run.earlier[baseline_id]
 
 
-def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Baseline:
+@dataclass(frozen=True)
+class _Until:
+    """The rows of a baseline, as often as asked, until told to stop."""
+
+    stopping: Callable[[], bool]
+    rows: Iterable[pa.RecordBatch]
+
+    def __iter__(self) -> Iterator[pa.RecordBatch]:
+        for batch in self.rows:
+            if self.stopping():
+                raise Stopped
+            yield batch
+
+
+def accept_baseline(
+    model: Model,
+    name: str,
+    log_columns: frozenset[str],
+    *,
+    stopping: Callable[[], bool] = lambda: False,
+) -> Baseline:
     """Read a model's baseline and make its grids.
 
     Columns that the log does not have are left out: the label would be missing for ever.
@@ -483,7 +532,7 @@ def accept_baseline(model: Model, name: str, log_columns: frozenset[str]) -> Bas
     try:
         with open_baseline(model) as source:
             baseline = accept(
-                source,
+                _Until(stopping, source),
                 overrides=overrides,
                 skip=model.apart,
                 only=log_columns or None,
@@ -504,22 +553,32 @@ def _notifications(run: Run, decision: Decision) -> Iterator[tuple[str, Notifica
     for transition in decision.transitions:
         if transition.notify and transition.incident_id is not None:
             incident = incidents[transition.incident_id]
-            yield (
-                transition.id,
-                Notification.of(
-                    transition,
-                    incident,
-                    noun=run.model.noun,
-                    timezone=run.config.timezone,
-                    link=f"{run.config.web.address}/incidents/{incident.id}",
-                ),
-            )
+            yield transition.id, notification(run.config, run.name, transition, incident)
+
+
+def notification(
+    config: Config, name: str, transition: Transition, incident: Incident
+) -> Notification:
+    """Put a transition of a model into the words that are sent."""
+    return Notification.of(
+        transition,
+        incident,
+        noun=config.models[name].noun,
+        timezone=config.timezone,
+        link=f"{config.web.address}/incidents/{incident.id}",
+    )
+
+
+def _rows_of(baseline: Rows) -> dict[str, Any]:
+    """Return what says of which rows a baseline is made: of words, that there are any."""
+    asked = baseline.model_dump(mode="json", exclude={"against"})
+    return asked if baseline.against is None else {**asked, "newest": True}
 
 
 def _baseline_id(name: str, model: Model) -> str:
     asked = {
         "model": name,
-        "baseline": model.baseline.model_dump(mode="json"),
+        "baseline": _rows_of(model.baseline),
         "cohorts": model.cohorts,
         "kinds": {c: column.kind for c, column in sorted(model.columns.items()) if column.kind},
         "skip": model.apart,

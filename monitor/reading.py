@@ -13,6 +13,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain, groupby
+from shlex import quote
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -67,7 +68,13 @@ def status_record(statuses: Sequence[ModelStatus]) -> dict[str, Any]:
                 "lag_s": status.lag_s,
                 "open_incidents": status.open_incidents,
                 "last_error": status.last_error,
+                "failing_since": None
+                if status.failing_since is None
+                else _time(status.failing_since),
+                "blind": status.blind,
+                "given_up": status.given_up,
                 "promise": _promise_record(status.promise),
+                "late": _late_record(status),
             }
             for status in statuses
         }
@@ -88,6 +95,27 @@ def _promise_record(promise: Promise | None) -> dict[str, Any] | None:
         "days": promise.days,
         "begins_after": promise.begins_after,
     }
+
+
+def _late_record(status: ModelStatus) -> dict[str, Any] | None:
+    late = status.late
+    if late is None:
+        return None
+    return {
+        "rows": late.rows,
+        "windows": late.windows,
+        "from": _time(late.start),
+        "to": _time(late.end),
+        "command": late_command(status),
+    }
+
+
+def late_command(status: ModelStatus) -> str:
+    """Return the command that takes in the rows that came too late."""
+    assert status.late is not None
+    start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (status.late.start, status.late.end))
+    of = f"monitor backfill --model {quote(status.name)} --reprocess late"
+    return f"{of} --from {start} --to {end}"
 
 
 def incident_record(incident: Incident) -> dict[str, Any]:
@@ -291,9 +319,10 @@ def drift_records(
     A width wider than the stored one merges stored windows; the last may be partly filled. With a
     step, windows of the width end at every step and overlap; the first is the first full one.
 
-    Windows are compared with what was in force at their end, as rules do; with `against`, all of
-    them with the training baseline, with the approved reference that is in force now, or with what
-    was stored before them or comes from another version.
+    Windows are compared as rules do that say nothing of it: with what was in force at their end, or
+    with what the words of the baseline say. With `against`, all of them are compared with the
+    training baseline, with the approved reference that is in force now, or with what was stored
+    before them or comes from another version.
 
     Raises
     ------
@@ -313,6 +342,7 @@ def drift_records(
     _check_widths(stored, width, step or width)
     columns = _columns(baseline, column)
     dimensions = _dimensions(baseline, cohort)
+    against = against or config.models[name].baseline.against
     _check_against(config.models[name], name, against, width)
     if isinstance(against, Version):
         dimensions = _of_versions(config.models[name], dimensions)

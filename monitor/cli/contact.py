@@ -159,6 +159,8 @@ def _show_model(console: Console, model: ModelCheck) -> None:
         )
     if model.ids is not None:
         console.print(f"  ids       {_ids_line(model.ids)}")
+    if model.late is not None:
+        console.print(f"  late      {escape(model.late)}")
     if model.baseline_rows is not None:
         console.print(f"  baseline  {model.baseline_rows:,} rows")
     for reason, count in model.rejected.items():

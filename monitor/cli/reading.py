@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
-from typing import Annotated, Any
+from collections.abc import Iterator
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from alerts.message import plain, promise_sentence
+from alerts.message import duration, plain, promise_sentence
 from monitor.cli.options import (
     ConfigPath,
     From,
@@ -24,6 +27,9 @@ from monitor.cli.options import (
     one_model,
     width,
 )
+
+if TYPE_CHECKING:
+    from monitor.store.queries import ModelStatus
 
 
 def register(app: typer.Typer) -> None:
@@ -41,33 +47,77 @@ def status(config: ConfigPath = None, as_json: Json = False) -> None:
     from monitor.store.queries import statuses
 
     settings = load(config)
-    found = statuses(open_store(settings.store), settings, now=system_clock())
+    now = system_clock()
+    found = statuses(open_store(settings.store), settings, now=now)
     if as_json:
         _line(status_record(found))
         return
     table = Table("model", "state", "done up to (UTC)", "behind", "windows", "incidents", box=None)
     for at in found:
-        counts = [f"{at.windows.done:,} done"] + [
-            f"{n} {state}"
-            for state in ("pending", "running", "failed", "dirty")
-            if (n := getattr(at.windows, state))
-        ]
         table.add_row(
             escape(at.name),
-            at.state,
+            _standing(at),
             "–" if at.watermark is None else f"{at.watermark:%Y-%m-%d %H:%M}",
             "–" if at.watermark is None else f"{at.lag_s / 3600:.1f} h",
-            ", ".join(counts),
+            _windows(at),
             f"{at.open_incidents} open" if at.open_incidents else "none open",
         )
     console = Console()
     console.print(table)
-    for at in found:
-        if at.promise is not None:
-            said = plain(promise_sentence(**vars(at.promise)))
-            console.print(f"{at.name}: {said}", markup=False, highlight=False)
-        if at.last_error:
-            console.print(f"{at.name}: {at.last_error}", markup=False)
+    # what is wrong stands before what was promised
+    lines = [f"{at.name}: {line}" for at in found for line in _wrong(at, now)]
+    lines += [
+        f"{at.name}: {plain(promise_sentence(**vars(at.promise)))}"
+        for at in found
+        if at.promise is not None
+    ]
+    for line in lines:
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _standing(at: ModelStatus) -> str:
+    """Say in a word or two how a model is; that nothing can be read comes before all else."""
+    if at.failing_since is not None:
+        return "blind" if at.blind else "failing to read"
+    behind = at.windows.pending + at.windows.running + at.windows.dirty
+    if at.state in {"normal", "starting"} and behind > 1:
+        return "catching up"
+    return at.state
+
+
+def _windows(at: ModelStatus) -> str:
+    counts = {
+        "done": at.windows.done,
+        "to do": at.windows.pending,
+        "in work": at.windows.running,
+        "to do again": at.windows.dirty,
+        "failed": at.windows.failed,
+    }
+    return ", ".join(f"{n:,} {what}" for what, n in counts.items() if n or what == "done")
+
+
+def _wrong(at: ModelStatus, now: datetime) -> Iterator[str]:
+    """Yield a line for each thing that a person has to know of, with what to do."""
+    from monitor.reading import late_command
+
+    if at.failing_since is not None:
+        lasting = duration(now - at.failing_since)
+        yield (
+            f"nothing could be read since {at.failing_since:%Y-%m-%d %H:%M} UTC ({lasting}): "
+            f"{at.last_error}"
+        )
+    elif at.last_error and not at.given_up:
+        yield f"a window could not be read and is tried again: {at.last_error}"
+    elif at.last_error:
+        yield f"a window could not be read: {at.last_error}"
+    if at.given_up:
+        many = f"{at.given_up:,} windows are" if at.given_up > 1 else "1 window is"
+        yield (
+            f"{many} given up and not tried again; "
+            f"monitor backfill --model {shlex.quote(at.name)} --reprocess failed does"
+        )
+    if at.late is not None:
+        yield f"{at.late.rows:,} {at.noun} came too late; to take them in: {late_command(at)}"
 
 
 def drift(

@@ -38,7 +38,7 @@ def run(
     daemon = Daemon(engine, settings)
     for stop in (signal.SIGTERM, signal.SIGINT):
         signal.signal(stop, lambda *_: daemon.stop())
-    with health.served(engine, settings, healthy=daemon.healthy, clock=system_clock):
+    with health.served(engine, settings, health=daemon.health, clock=system_clock):
         daemon.run()
 
 
@@ -48,12 +48,19 @@ def backfill(
     start: From = None,
     end: To = None,
     reprocess: Annotated[
-        Literal["none", "failed", "all"],
-        typer.Option(help="Which windows that have a result are done again."),
+        Literal["none", "failed", "late", "all"],
+        typer.Option(
+            help="Which windows that have a result are done again; late: those that hold other "
+            "rows by now."
+        ),
     ] = "none",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only say what would be done.")
     ] = False,
+    jobs: Annotated[
+        int,
+        typer.Option(min=1, max=64, help="How many processes read and profile at once."),
+    ] = 1,
     notify: Annotated[
         bool, typer.Option("--notify", help="Send alerts for history; else they are kept unsent.")
     ] = False,
@@ -85,6 +92,7 @@ def backfill(
             reprocess=reprocess,
             notify=notify,
             dry_run=dry_run,
+            jobs=jobs,
             progress=progress,
             stopping=stopping,
         )
@@ -97,6 +105,11 @@ def backfill(
     )
     if done.stopped:
         console.print("Stopped; the same command goes on from here.")
+    elif done.left:
+        console.print(
+            f"{done.left:,} windows are claimed by another process; "
+            "if it is gone, the same command takes them when its lease ends, in two minutes."
+        )
     if done.failed:
         raise typer.Exit(3)
 

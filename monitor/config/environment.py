@@ -105,6 +105,7 @@ _FILED: dict[str, tuple[str, ...]] = {
     "Config": ("store",),
     "Model": ("source",),
     "Web": ("password",),
+    "Daemon": ("heartbeat",),
 }
 
 
@@ -173,6 +174,8 @@ def _secret_keys(values: dict[str, Any]) -> Iterator[tuple[Place, dict[str, Any]
     yield (), values, "store"
     if isinstance(web := values.get("web"), dict):
         yield ("web",), web, "password"
+    if isinstance(daemon := values.get("daemon"), dict):
+        yield ("daemon",), daemon, "heartbeat"
     if isinstance(models := values.get("models"), dict):
         for name, model in models.items():
             if isinstance(model, dict):

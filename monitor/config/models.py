@@ -134,24 +134,49 @@ class Log(Strict):
     id: Name | None = None
     payload: Name | None = None
     version: Name | None = None
+    ingested: Name | None = None  # when a row was written, or an id that only grows
+    overlap: Wait = timedelta(hours=6)  # for so long after its closing a window takes late rows in
     db_schema: Name | None = Field(default=None, alias="schema")
+
+    @field_validator("ingested")
+    @classmethod
+    def _other_than_the_time(cls, ingested: str | None, info: ValidationInfo) -> str | None:
+        if ingested is not None and ingested == info.data.get("time"):
+            raise ValueError(
+                "it is log.time itself, by which a late row is as old as any; name the column "
+                "that says when a row was written, or take it away"
+            )
+        return ingested
 
 
 class Baseline(Strict):
-    """What windows are compared with: exactly one of a table, a file, or a range of the log."""
+    """What windows are compared with: exactly one of a table, a file, a range of the log, or words.
+
+    The words are those of a rule's `against`: ``trailing 28d``, ``previous``, ``weeks 8``,
+    ``version v1``. They name no rows, so the grids are made of the newest weeks of the log.
+    """
 
     table: Name | None = None
     file: Path | None = None
     range: tuple[Instant, Instant] | None = None  # [from, to), in UTC where no zone is written
+    against: Annotated[Against | None, BeforeValidator(read_against), PlainSerializer(_written)] = (
+        None
+    )
     payload: Name | None = None
     db_schema: Name | None = Field(default=None, alias="schema")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _words(cls, value: object) -> object:
+        return {"against": value} if isinstance(value, str) else value
+
     @model_validator(mode="after")
     def _exactly_one(self) -> Self:
-        given = [key for key in ("table", "file", "range") if getattr(self, key) is not None]
+        rows = ("table", "file", "range")
+        given = [key for key in (*rows, "against") if getattr(self, key) is not None]
         if len(given) != 1:
             raise ValueError(
-                "baseline needs exactly one of table, file, range; "
+                "baseline needs exactly one of table, file, range, or words such as trailing 28d; "
                 + (f"it has {' and '.join(given)}" if given else "it has none")
             )
         return self
@@ -282,7 +307,8 @@ class Model(Strict):
         """Columns that tell rows apart and are not watched; a version may still be a cohort."""
         is_cohort = any(self.log.version in cohort for cohort in self.cohorts)
         version = None if is_cohort else self.log.version
-        return tuple(name for name in (self.log.time, self.log.id, version) if name)
+        special = (self.log.time, self.log.id, version, self.log.ingested)
+        return tuple(dict.fromkeys(name for name in special if name))
 
     @property
     def unwatched(self) -> tuple[str, ...]:
@@ -298,6 +324,8 @@ class Model(Strict):
         for cohort in self.cohorts:
             used.update(cohort)
         ignored = {name for name, column in self.columns.items() if column.kind == "ignore"}
+        if self.log.ingested is not None:  # it differs in every copy of a row
+            ignored.add(self.log.ingested)
         return frozenset(ignored - used)
 
     def policy(self, change: Literal["missing", "type", "new"], column: str) -> Policy:
@@ -313,6 +341,10 @@ class Model(Strict):
             return None
         add = version or "its column as log.version, and"
         return f"the version of {name} is no cohort; add {add} to models.{name}.cohorts"
+
+    def beside(self, rule: Rule) -> Against | None:
+        """Return what a rule compares with here, None for the baseline's own rows."""
+        return rule.against if "against" in rule.model_fields_set else self.baseline.against
 
     def role(self, column: str) -> Literal["prediction", "feature", "context"]:
         """Return what a column is to the model; a derived one is what its own column is."""
@@ -359,11 +391,15 @@ class Rule(Strict):
     def _apart_from_itself(cls, against: Against | None, info: ValidationInfo) -> Against | None:
         over = info.data.get("over")
         if isinstance(against, Weeks) and over is not None and over > WEEK:
-            raise ValueError(
-                f"over is {format_width(over)}, so the same hours of the week before would be "
-                "among those that are judged; make over 7d at most, or write previous"
-            )
+            raise ValueError(_among_itself(over))
         return against
+
+
+def _among_itself(over: timedelta) -> str:
+    return (
+        f"over is {format_width(over)}, so the same hours of the week before would be among those "
+        "that are judged; make over 7d at most, or write previous"
+    )
 
 
 class Webhook(Strict):
@@ -433,6 +469,18 @@ class Daemon(Strict):
     host: Name = "127.0.0.1"
     port: Port = 8051
     poll: Width = timedelta(seconds=30)
+    workers: int = Field(default=10, ge=1, le=100)  # models that are worked on at once
+    blind_after: Width = timedelta(minutes=30)  # unreadable for so long, a model has an incident
+    heartbeat: SecretAddress | None = None  # asked after each round, so that silence is noticed
+
+
+def _check_against(rule: Rule, name: str, model: Model) -> None:
+    against = model.beside(rule)
+    needed = model.lacks_version(name) if isinstance(against, Version) else None
+    if needed is not None:
+        raise ValueError(f"rule {rule.name!r} compares with {against}; {needed}")
+    if isinstance(against, Weeks) and rule.over is not None and rule.over > WEEK:
+        raise ValueError(f"rule {rule.name!r} compares with {against}: {_among_itself(rule.over)}")
 
 
 class Config(Strict):
@@ -443,17 +491,24 @@ class Config(Strict):
     web: Web = Web()
     daemon: Daemon = Daemon()
 
+    @field_validator("models")
+    @classmethod
+    def _compared_by_version(cls, models: dict[str, Model]) -> dict[str, Model]:
+        for name, model in models.items():
+            if isinstance(model.baseline.against, Version):
+                needed = model.lacks_version(name)
+                if needed is not None:
+                    raise ValueError(f"the baseline of {name} is another version; {needed}")
+        return models
+
     @field_validator("alerts")
     @classmethod
-    def _versions_are_cohorts(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
+    def _rules_fit_models(cls, alerts: Alerts, info: ValidationInfo) -> Alerts:
         models: dict[str, Model] = info.data.get("models", {})  # none where they are wrong
         for rule in alerts.rules:
-            if not isinstance(rule.against, Version):
-                continue
             for name in rule.models or models:
-                needed = models[name].lacks_version(name) if name in models else None
-                if needed is not None:
-                    raise ValueError(f"rule {rule.name!r} compares with {rule.against}; {needed}")
+                if name in models:
+                    _check_against(rule, name, models[name])
         return alerts
 
     @field_validator("timezone")

@@ -31,7 +31,7 @@ from profiles.errors import InvalidGrid
 from profiles.hashing import Words
 from profiles.repeats import keys_of
 from profiles.survey import Survey
-from profiles.windows import EPOCH
+from profiles.windows import EPOCH, format_width
 
 MANY_GROUPS = 200
 _EPOCH = np.datetime64(EPOCH.replace(tzinfo=None), "us")
@@ -96,6 +96,8 @@ class ModelCheck:
         How the log's rows are read, in one word; docs/sources.md lists them.
     ids : IdsCheck or None
         None where rows have no id, so that duplicates are not judged, or none could be read.
+    late : str or None
+        How rows that come late are found.
     """
 
     name: str
@@ -111,6 +113,7 @@ class ModelCheck:
     notes: tuple[str, ...] = ()
     path: str | None = None
     ids: IdsCheck | None = None
+    late: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -173,6 +176,7 @@ class _Look:
             time_indexed=log.indexed if log else None,
             path=log.path if log else None,
             ids=log.ids if log else None,
+            late=_about_late(model) if log else None,
             notes=tuple(self._notes),
         )
 
@@ -200,6 +204,11 @@ class _Look:
             self._notes += source.notes()
             for newest in (False, True) if log.indexed else (False,):
                 log = replace(log, ids=self._look_at(source.sample(newest=newest)))
+            if source.ingest_indexed() is False:
+                self._notes.append(
+                    f"no index begins with {self._model.log.ingested!r}: every look for late rows "
+                    f"reads the whole of {self._model.log.table!r}"
+                )
         if self._model.log.id is None:
             self._notes.append("rows have no id (log.id), so duplicates are not judged")
         table, time = self._model.log.table, self._model.log.time
@@ -351,10 +360,28 @@ class _Log:
     ids: IdsCheck | None = None
 
 
+def _about_late(model: Model) -> str:
+    """Say how rows that come late are found."""
+    log = model.log
+    overlap = format_width(log.overlap) if log.overlap else None
+    if log.ingested is None:
+        if overlap is None:
+            return "rows that come late are not looked for (log.overlap is 0)"
+        return f"rows that come up to {overlap} late are found by counting again"
+    if overlap is None:
+        return f"rows that come late are found by {log.ingested} and only told (log.overlap is 0)"
+    return (
+        f"rows that come late are found by {log.ingested}: up to {overlap} late they are taken in, "
+        "later ones are told"
+    )
+
+
 def _what(model: Model) -> str:
     baseline = model.baseline
     if baseline.table is not None:
         return f"table {baseline.table!r}"
+    if baseline.against is not None:
+        return "the newest weeks of the log"
     return f"file {baseline.file}" if baseline.file is not None else "that range of the log"
 
 

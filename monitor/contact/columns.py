@@ -66,11 +66,13 @@ def describe_columns(
         kind = Kind(name="ignored", reason="the log has no such column") if lacking else inferred
         parts = [column_of(batch, name) for batch in rows]
         found.append(_describe(model, name, kind, parts, () if lacking else derived.get(name, ())))
-    special = {model.log.time, model.log.id}
+    special = {
+        model.log.ingested: "says when a row was written",
+        model.log.id: "tells rows apart",
+        model.log.time: "says when",
+    }
     for name in sorted(log - kinds.keys()):
-        reason = "says when" if name == model.log.time else "tells rows apart"
-        if name not in special:
-            reason = "the baseline has no such column"
+        reason = special.get(name, "the baseline has no such column")
         found.append(
             ColumnCheck(
                 name=name,

@@ -47,6 +47,7 @@ def _lines(look: FirstLook, source: str) -> Iterable[str]:
     yield _key("id", look.id, "tells rows apart")
     yield _key("payload", look.payload, "a JSON object; nested keys are named with dots")
     yield _key("version", look.version, "which model made the prediction")
+    yield "      # ingested: …  # when a row was written, or an id that only grows: finds late rows"
     yield from _baseline(look)
     yield from _prediction(look)
     yield from _cohorts(look)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -17,6 +17,8 @@ from monitor.sources.log import open_log
 from monitor.sources.origin import Files, connect
 from monitor.sources.table import TableReader, require_columns
 from profiles.windows import Window
+
+NEWEST = timedelta(days=28)  # of the log, where the baseline names no rows
 
 
 class _Rows(Protocol):
@@ -70,7 +72,6 @@ def open_baseline(model: config.Model) -> BaselineSource:
         return BaselineSource(_Table(model, baseline.table, skip))
     if baseline.file is not None:
         return BaselineSource(FileReader(baseline.file, payload=baseline.payload, skip=skip))
-    assert baseline.range is not None
     return BaselineSource(_Range(model, baseline.range))
 
 
@@ -100,10 +101,22 @@ class _Table:
 
 
 class _Range:
-    def __init__(self, model: config.Model, bounds: tuple[datetime, datetime]) -> None:
-        start, end = bounds
-        self._window = Window(start=start.astimezone(UTC), end=end.astimezone(UTC))
+    """A range of the log; where none is written, its newest weeks."""
+
+    def __init__(self, model: config.Model, bounds: tuple[datetime, datetime] | None) -> None:
         self._log = open_log(model)
+        try:
+            start, end = bounds or self._newest()
+        except BaseException:
+            self._log.close()
+            raise
+        self._window = Window(start=start.astimezone(UTC), end=end.astimezone(UTC))
+
+    def _newest(self) -> tuple[datetime, datetime]:
+        last = self._log.latest()
+        if last is None:
+            raise SourceError("the log has no row yet to make a baseline of")
+        return last - NEWEST, last + timedelta(microseconds=1)
 
     def batches(self) -> Iterator[Batch]:
         return self._log.batches(self._window)

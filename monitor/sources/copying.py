@@ -60,6 +60,9 @@ class CopyReader:
     def close(self) -> None:
         """Nothing stays open but the database's own connection."""
 
+    def cancel(self) -> None:
+        """Every statement runs on the database's own connection."""
+
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         """Read a statement.
 

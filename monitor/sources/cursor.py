@@ -27,6 +27,9 @@ class CursorReader:
     def close(self) -> None:
         """Nothing stays open but the database's own connection."""
 
+    def cancel(self) -> None:
+        """Every statement runs on the database's own connection."""
+
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         with self._database.reading() as connection:
             most = rows_at_once(len(self._wanted.names))
@@ -59,6 +62,9 @@ class PageReader:
 
     def close(self) -> None:
         """Nothing stays open but the database's own connection."""
+
+    def cancel(self) -> None:
+        """Every statement runs on the database's own connection."""
 
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         if "start" not in bounds:  # not a window

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
+CANCEL_TIMEOUT_S = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +62,7 @@ class Database:
         self._engine = self._make_engine()
         self._driver_error: type[Exception] = self._engine.dialect.loaded_dbapi.Error
         self._connection: sa.Connection | None = None
+        self._own: Any = None  # the driver's connection beneath it
 
     @property
     def dialect(self) -> str:
@@ -96,6 +98,7 @@ class Database:
         try:
             if self._connection is None:
                 self._connection = self._engine.connect()
+                self._own = self._connection.connection.driver_connection
             try:
                 yield self._connection
             finally:  # also where whoever was reading stops in the middle of the rows
@@ -182,8 +185,23 @@ class Database:
         except (exc.SQLAlchemyError, NotImplementedError):
             return []
 
+    def cancel(self) -> None:
+        """End the statement that runs, from another thread: whoever waits for it gets an error.
+
+        Does nothing where no statement runs, or where a driver has no way to do it.
+        """
+        own = self._own
+        with suppress(Exception):  # it may have been closed, or be closing
+            if hasattr(own, "cancel_safe"):  # psycopg
+                own.cancel_safe(timeout=CANCEL_TIMEOUT_S)
+            elif hasattr(own, "interrupt"):  # sqlite3
+                own.interrupt()
+            elif hasattr(own, "cancel"):
+                own.cancel()
+
     def drop(self) -> None:
         """Give the connection up, whatever runs on it."""
+        self._own = None
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.invalidate()

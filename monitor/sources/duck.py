@@ -6,7 +6,7 @@ The statements are SQLAlchemy's all the same, in plain SQL, with every name quot
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,11 +52,19 @@ class DuckDatabase:
         if not slashes or not path or path == ":memory:":
             raise SourceError("a DuckDB source names a file after three slashes: duckdb:///log.db")
         self._path = Path(path)
+        self._running_on: DuckDBPyConnection | None = None
         if not self._path.is_file():
             raise missing_file(self._path)
 
     def close(self) -> None:
         """Nothing stays open between two readings."""
+
+    def cancel(self) -> None:
+        """End the statement that runs, from another thread: whoever waits for it gets an error."""
+        connection = self._running_on
+        if connection is not None:
+            with suppress(Exception):  # it may have been closed
+                connection.interrupt()
 
     def table(self, name: str, schema: str | None) -> Table:
         """Look up a table or a view, and its columns.
@@ -149,9 +157,12 @@ class DuckDatabase:
             ) from None
         try:
             with duckdb.connect(str(self._path), read_only=True, config=_SETTINGS) as connection:
+                self._running_on = connection
                 yield connection
         except (duckdb.Error, pa.ArrowException, OSError) as error:
             raise SourceError(f"cannot read {self.name}: {in_short(error)}") from None
+        finally:
+            self._running_on = None
 
 
 class DuckReader:
@@ -167,6 +178,9 @@ class DuckReader:
 
     def close(self) -> None:
         """Nothing stays open between two readings."""
+
+    def cancel(self) -> None:
+        """Every statement runs on the database's own."""
 
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         for batch in self._database.stream(statement, bounds):

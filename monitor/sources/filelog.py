@@ -15,10 +15,13 @@ import pyarrow as pa
 from monitor import config
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
+from monitor.late import Mark
 from monitor.sources import notes, times
 from monitor.sources.arrays import Column, keep, record_batch
 from monitor.sources.batch import Batch
+from monitor.sources.fileingest import FileIngest
 from monitor.sources.files import missing_file, open_part, reading, rows_of
+from monitor.sources.ingest import Ingest
 from monitor.sources.moments import Extent, extent, fetched, microseconds
 from monitor.sources.normal import names, normal
 from monitor.sources.parts import ENDINGS, PARQUET, Chunk, Part, Unfinished
@@ -44,6 +47,7 @@ class FileLog:
         self._pattern, self._log, self._skip = pattern, log, skip
         self._parts: dict[Path, tuple[_Identity, Part]] = {}
         self._unfinished: dict[Path, str] = {}
+        self._ingest = FileIngest(log.ingested or "")
         _require_place(pattern)
         self._require_columns()
 
@@ -59,6 +63,9 @@ class FileLog:
 
     def close(self) -> None:
         """Nothing stays open between two readings."""
+
+    def cancel(self) -> None:
+        """No reading of a file takes long by itself."""
 
     def names(self) -> frozenset[str]:
         """Return the columns of all files; of a payload's keys nothing is known."""
@@ -118,6 +125,22 @@ class FileLog:
             for part in self._found()
             for chunk in part.chunks
         )
+
+    def ingest(self) -> Ingest | None:
+        """Tell what the column holds that says when rows were written, where a file has any."""
+        return self._ingest.ingest(self._found())
+
+    def newest_ingested(self, *, until: datetime) -> Mark | None:
+        """Return the largest value of that column; of times none that lies in the future."""
+        return self._ingest.newest(self._found(), until=until)
+
+    def ingested_since(self, mark: Mark) -> Iterator[Batch]:
+        """Read the rows with a time that were written at a mark or after it."""
+        for part, rows in self._ingest.since(self._found(), mark):
+            yield self._batch(part, rows, times.ALL_TIME)
+
+    def ingest_indexed(self) -> None:
+        """Tell nothing: files that have not changed are not read again."""
 
     def _count(self, part: Part, chunk: Chunk, first: int, since: Window) -> int:
         if chunk.last is not None and chunk.last < first:
@@ -202,8 +225,8 @@ class FileLog:
         found = self.names()
         problems = [
             _lacks(f"{self._pattern}", name, key, sorted(found))
-            for key, name in (("id", self._log.id), ("version", self._log.version))
-            if found and name is not None and name not in found
+            for key in ("id", "version", "ingested")
+            if (name := getattr(self._log, key)) is not None and found and name not in found
         ]
         if problems:
             raise SourceError("\n".join(problems))

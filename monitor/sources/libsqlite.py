@@ -27,6 +27,7 @@ _FUNCTIONS: dict[str, list[Any]] = {
     "bind_double": [_POINTER, _INT, ctypes.c_double],
     "bind_text": [_POINTER, _INT, _TEXT, _INT, _POINTER],
     "finalize": [_POINTER],
+    "interrupt": [_POINTER],
 }
 _IN_THE_LOOP = (
     "step", "column_value", "value_type", "value_int64", "value_double", "value_text",

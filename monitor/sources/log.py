@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,10 +11,12 @@ from typing import Protocol, Self
 
 from monitor import config
 from monitor.errors import SourceError
+from monitor.late import Mark
 from monitor.sources import notes
 from monitor.sources.batch import Batch
 from monitor.sources.database import Database
 from monitor.sources.filelog import FileLog
+from monitor.sources.ingest import Ingest
 from monitor.sources.origin import Files, Origin, connect
 from monitor.sources.table import TableReader, require_columns
 from monitor.sources.times import Writing
@@ -44,6 +46,14 @@ class Reader(Protocol):
 
     def count_since(self, start: datetime) -> int: ...
 
+    def ingest(self) -> Ingest | None: ...
+
+    def newest_ingested(self, *, until: datetime) -> Mark | None: ...
+
+    def ingested_since(self, mark: Mark) -> Iterator[Batch]: ...
+
+    def ingest_indexed(self) -> bool | None: ...
+
     def names(self) -> frozenset[str]: ...
 
     def writing(self) -> Writing | None: ...
@@ -56,9 +66,11 @@ class Reader(Protocol):
 
     def close(self) -> None: ...
 
+    def cancel(self) -> None: ...
+
 
 class LogSource:
-    """The rows of one model's log. A context manager; not for several threads at once.
+    """The rows of one model's log. A context manager; not for several threads, but for `cancel`.
 
     A method that meets a lost connection raises `SourceError`; the next call connects anew.
     """
@@ -68,9 +80,12 @@ class LogSource:
         self._origin = connect(model.source)
         self._opened: Reader | None = None
         self._narrow: Reader | None = None
+        self._times: Reader | None = None
         self._columns: tuple[SourceColumn, ...] = ()  # of the table, as the readers know it
         try:
             self._open()
+            if model.log.ingested is not None:  # a column of another type is told at once
+                self._open_times().ingest()
         except BaseException:
             self._origin.close()
             raise
@@ -92,6 +107,18 @@ class LogSource:
             self._narrow = self._reader_of(self._origin, only, skip)
         return self._narrow
 
+    def _open_times(self) -> Reader:
+        """Look the log up as if it had nothing but its times, unless that is done already."""
+        if self._times is None:
+            log, every = self._model.log, self._open().names()
+            only = log.model_copy(update={"id": None, "payload": None, "version": None})
+            needed = {log.time}
+            if isinstance(self._origin, Files) and log.ingested is not None:
+                needed.add(log.ingested)  # a database compares it by itself
+            skip = (every | {log.payload or ""}) - needed
+            self._times = self._reader_of(self._origin, only, skip)
+        return self._times
+
     def _reader_of(self, origin: Origin, columns: config.Log, skip: frozenset[str]) -> Reader:
         if isinstance(origin, Files):
             return FileLog(origin.pattern, columns, skip=skip)
@@ -103,6 +130,7 @@ class LogSource:
             "log.id": columns.id,
             "log.payload": columns.payload,
             "log.version": columns.version,
+            "log.ingested": columns.ingested,
         }
         require_columns(table, wanted)
         return TableReader(
@@ -112,14 +140,15 @@ class LogSource:
             payload=columns.payload,
             skip=skip,
             ids=columns.id,
+            ingested=columns.ingested,
         )
 
     @contextmanager
-    def _reading(self, *, narrow: bool = False) -> Iterator[Reader]:
-        """Lend the reader of the table as it is now; after an error all is looked up anew."""
+    def _reading(self, opened: Callable[[], Reader] | None = None) -> Iterator[Reader]:
+        """Lend a reader of the table as it is now; after an error all is looked up anew."""
         try:
             self._look_again()
-            yield self._open_narrow() if narrow else self._open()
+            yield (opened or self._open)()
         except SourceError:
             self._forget()
             raise
@@ -141,10 +170,10 @@ class LogSource:
                 origin.drop()
 
     def _forget(self) -> None:
-        for reader in (self._opened, self._narrow):
+        for reader in (self._opened, self._narrow, self._times):
             if reader is not None:
                 reader.close()
-        self._opened = self._narrow = None
+        self._opened = self._narrow = self._times = None
 
     def __enter__(self) -> Self:
         return self
@@ -161,6 +190,16 @@ class LogSource:
         self._forget()
         self._origin.close()
 
+    def cancel(self) -> None:
+        """End what is being read, from another thread: whoever reads gets a `SourceError`.
+
+        What begins afterwards is not ended by it.
+        """
+        self._origin.cancel()
+        for reader in (self._opened, self._narrow):
+            if reader is not None:
+                reader.cancel()
+
     def batches(self, window: Window) -> Iterator[Batch]:
         """Read the rows with ``window.start <= time < window.end``, in any order.
 
@@ -174,8 +213,41 @@ class LogSource:
 
         Rows are among them that `batches` rejects for what else they hold.
         """
-        with self._reading(narrow=True) as reader:
+        with self._reading(self._open_narrow) as reader:
             yield from reader.rows_within(window)
+
+    def times(self, window: Window) -> Iterator[Batch]:
+        """Read the times alone of the rows in a window: as many rows with a time as in `batches`.
+
+        Rows are among them that `batches` rejects for what else they hold.
+        """
+        with self._reading(self._open_times) as reader:
+            yield from reader.rows_within(window)
+
+    def newest_ingested(self, *, until: datetime) -> Mark | None:
+        """Return the largest value of the column that says when rows were written.
+
+        None where no row has one. Of times those after `until` do not count: a mark that a clock
+        which runs ahead has set would hide the rows that come until then.
+        """
+        with self._reading(self._open_times) as reader:
+            return reader.newest_ingested(until=until)
+
+    def ingested_since(self, mark: Mark) -> Iterator[Batch]:
+        """Read the times of the rows that were written at a mark or after it, whenever they are of.
+
+        Nothing where the column holds something else than the mark is.
+        """
+        with self._reading(self._open_times) as reader:
+            yield from reader.ingested_since(mark)
+
+    def ingest_indexed(self) -> bool | None:
+        """Tell whether what was written lately is found without reading all.
+
+        None where no column says when rows were written, or it cannot be told.
+        """
+        with self._reading(self._open_times) as reader:
+            return reader.ingest_indexed()
 
     def earliest(self) -> datetime | None:
         """Return the first event time in UTC, None where the log is empty."""

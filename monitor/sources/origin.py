@@ -21,6 +21,9 @@ class Files:
     def close(self) -> None:
         """Nothing is open."""
 
+    def cancel(self) -> None:
+        """No reading of a file takes long by itself."""
+
 
 Origin = Database | DuckDatabase | Files
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import threading
 from collections.abc import Iterator, Mapping
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -43,14 +44,22 @@ class StepReader:
         assert library is not None  # as `can_step` has said
         self._library = library
         self._handle: ctypes.c_void_p | None = None
+        self._closing = threading.Lock()  # what is closed must not be interrupted
 
     def fits(self, _statement: sa.Select[Any]) -> bool:
         return True
 
     def close(self) -> None:
-        if self._handle is not None:
-            self._library.sqlite3_close_v2(self._handle)
-            self._handle = None
+        with self._closing:
+            if self._handle is not None:
+                self._library.sqlite3_close_v2(self._handle)
+                self._handle = None
+
+    def cancel(self) -> None:
+        """End the statement that runs, from another thread."""
+        with self._closing:
+            if self._handle is not None:
+                self._library.sqlite3_interrupt(self._handle)
 
     def rows(self, statement: sa.Select[Any], bounds: Mapping[str, Any]) -> Iterator[Rows]:
         """Read a statement.

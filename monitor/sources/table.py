@@ -10,9 +10,11 @@ import sqlalchemy as sa
 
 from monitor.config.names import did_you_mean
 from monitor.errors import SourceError
+from monitor.late import Mark
 from monitor.sources import notes, times
 from monitor.sources.batch import Batch
 from monitor.sources.database import Table
+from monitor.sources.ingest import Ingest, ingest_of
 from monitor.sources.rows import Rows, Shape, Unfit, Wanted, batch_of
 from monitor.sources.times import Writing
 from monitor.sources.ways import StatementReader, Tables, quickest, usual
@@ -33,6 +35,7 @@ class TableReader:
         payload: str | None = None,
         skip: frozenset[str] = frozenset(),
         ids: str | None = None,
+        ingested: str | None = None,
         choose: Callable[[Tables, Table, Wanted], StatementReader] = quickest,
     ) -> None:
         self._database = database
@@ -66,6 +69,8 @@ class TableReader:
         self._reader = choose(database, table, self._wanted)
         self._time = None if time is None else table.rows.columns[time]
         self._writing: Writing | None = None
+        self._ingested = None if ingested is None else table.rows.columns[ingested]
+        self._ingest: Ingest | None = None
         self._statements: dict[str, sa.Select[Any]] = {}
         self._table = table.rows
         self._everything = sa.select(*self._selected()).select_from(table.rows)
@@ -116,6 +121,58 @@ class TableReader:
         low, high = times.bounds(writing, window)
         yield from self._stream(self._statement("rows"), {"start": low, "end": high}, window)
 
+    def ingest(self) -> Ingest | None:
+        """Tell what the column holds that says when rows were written; None where it is empty.
+
+        Raises
+        ------
+        SourceError
+            If it holds neither times nor numbers.
+        """
+        if self._ingest is None and self._ingested is not None:
+            name, writing = self._ingested.name, self._declared(self._ingested)
+            self._ingest = (
+                ingest_of(self._some_values(self._ingested), name)
+                if writing is None
+                else Ingest(column=name, writing=writing)
+            )
+        return self._ingest
+
+    def newest_ingested(self, *, until: datetime) -> Mark | None:
+        """Return the largest value of that column; of times none that lies in the future."""
+        ingest = self.ingest()
+        if ingest is None or self._ingested is None:
+            return None
+        stored = self._as_stored(self._ingested)
+        largest = sa.select(sa.type_coerce(sa.func.max(stored), stored.type))
+        bounds = {}
+        if ingest.writing is not None:
+            time, of = self._compared(self._ingested)
+            largest = largest.where(time < sa.bindparam("until", type_=of))
+            bounds["until"] = ingest.bound(until)
+        value = self._database.scalar(largest, bounds)
+        return None if value is None else ingest.read(value)
+
+    def ingested_since(self, mark: Mark) -> Iterator[Batch]:
+        """Read the rows with a time that were written at a mark or after it."""
+        ingest = self.ingest()
+        if ingest is None or self._ingested is None or not ingest.fits(mark):
+            return
+        if self.writing() is None:  # no row has a time
+            return
+        column, of = self._compared(self._ingested)
+        assert self._time is not None
+        statement = self._everything.where(
+            column >= sa.bindparam("mark", type_=of), self._time.is_not(None)
+        )
+        yield from self._stream(statement, {"mark": ingest.bound(mark)}, times.ALL_TIME)
+
+    def ingest_indexed(self) -> bool | None:
+        """Tell whether an index begins with that column; None where there is none, or in a view."""
+        if self._ingested is None:
+            return None
+        return self._database.has_index_on(self._found, self._ingested.name)
+
     def earliest(self) -> datetime | None:
         return self._extreme("earliest")
 
@@ -125,14 +182,14 @@ class TableReader:
     def writing(self) -> Writing | None:
         """Tell how the times are written; None as long as there is no row to tell by."""
         if self._writing is None:
-            self._writing = self._declared() or self._probed()
+            assert self._time is not None
+            self._writing = self._declared(self._time) or self._probed()
         return self._writing
 
-    def _declared(self) -> Writing | None:
-        assert self._time is not None
+    def _declared(self, column: sa.ColumnElement[Any]) -> Writing | None:
         if self._raw:  # what SQLite's columns are declared as says little about what is in them
             return None
-        of = self._time.type
+        of = column.type
         if isinstance(of, sa.DateTime):
             aware = of.timezone or (isinstance(of, sa.TIMESTAMP) and bool(of.timezone))
             return times.native(aware=aware, within=self._database.moments)
@@ -140,10 +197,12 @@ class TableReader:
 
     def _probed(self) -> Writing | None:
         assert self._time is not None
-        time = self._as_stored(self._time)
-        statement = sa.select(time).where(self._time.is_not(None)).limit(_PROBED_ROWS)
-        values = [value for (value,) in self._database.fetch(statement, {})]
+        values = self._some_values(self._time)
         return times.recognise(values, column=self._time.name) if values else None
+
+    def _some_values(self, column: sa.ColumnElement[Any]) -> list[Any]:
+        statement = sa.select(self._as_stored(column)).where(column.is_not(None))
+        return [value for (value,) in self._database.fetch(statement.limit(_PROBED_ROWS), {})]
 
     def _extreme(self, which: str) -> datetime | None:
         writing = self.writing()
@@ -167,11 +226,7 @@ class TableReader:
         if made is not None:
             return made
         assert self._time is not None
-        # Native times are bound as the column's own type, all others as they are: a cast of an
-        # integer to the column's width would fail on bounds beyond it.
-        typed = not self._raw and isinstance(self._time.type, sa.DateTime | sa.Date)
-        of: Any = self._time.type if typed else sa.types.NullType()
-        time = self._time if typed else sa.type_coerce(self._time, of)
+        time, of = self._compared(self._time)
         inside = sa.and_(
             time >= sa.bindparam("start", type_=of), time < sa.bindparam("end", type_=of)
         )
@@ -184,6 +239,17 @@ class TableReader:
         }[which].where(inside)
         self._statements[which] = made
         return made
+
+    def _compared(self, column: sa.ColumnElement[Any]) -> tuple[sa.ColumnElement[Any], Any]:
+        """Return a column as it is compared with a bound, and the type of that.
+
+        Native times are bound as the column's own type, all others as they are: a cast of an
+        integer to the column's width would fail on bounds beyond it.
+        """
+        if not self._raw and isinstance(column.type, sa.DateTime | sa.Date):
+            return column, column.type
+        plain = sa.types.NullType()
+        return sa.type_coerce(column, plain), plain
 
     def _selected(self) -> list[Any]:
         # Names are given by position: a label of our own cannot be mistaken for syntax.
@@ -215,6 +281,10 @@ class TableReader:
     def close(self) -> None:
         """Give up what the reader holds beside the database's own connection."""
         self._reader.close()
+
+    def cancel(self) -> None:
+        """End what the reader runs beside the database's own connection, from another thread."""
+        self._reader.cancel()
 
     def _fall_back(self) -> None:
         self._reader.close()

@@ -33,6 +33,9 @@ class StatementReader(Protocol):
     def close(self) -> None:
         """Give up what is held beside the database's own connection."""
 
+    def cancel(self) -> None:
+        """End what runs beside the database's own connection, from another thread."""
+
 
 def quickest(database: Tables, table: Table, wanted: Wanted) -> StatementReader:
     """Choose the way that costs least on this machine; docs/decisions/0010 has the figures."""

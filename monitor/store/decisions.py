@@ -15,9 +15,9 @@ from sqlalchemy import Connection, Engine, Row, bindparam, select, update
 from alerts.decide import Decision
 from alerts.notification import Notification
 from monitor.store.engine import insert_missing, upsert, writing
-from monitor.store.incidents import write_incident
+from monitor.store.incidents import write_incident, write_transitions
 from monitor.store.runs import MAX_ATTEMPTS, lock
-from monitor.store.tables import outbox, scores, transitions, windows
+from monitor.store.tables import outbox, scores, windows
 from profiles.changes import Changes
 from profiles.windows import Window
 
@@ -115,21 +115,7 @@ def write(connection: Connection, model: str, decided: Sequence[Decided]) -> Non
     changed = {of.id: of for each in decided for of in each.decision.incidents}
     for incident in changed.values():  # as the last decision left it
         write_incident(connection, incident)
-    rows = [
-        {
-            "id": t.id,
-            "incident": t.incident_id,
-            "model": t.model,
-            "at": t.at,
-            "before": t.before,
-            "after": t.after,
-            "reason": t.reason,
-            "text": t.text,
-        }
-        for each in decided
-        for t in each.decision.transitions
-    ]
-    upsert(connection, transitions, rows)
+    write_transitions(connection, [t for each in decided for t in each.decision.transitions])
     connection.execute(
         _DECIDED, [{"of_model": model, "of_start": each.window.start} for each in decided]
     )

@@ -15,16 +15,25 @@ import alembic.config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from pydantic import SecretStr
-from sqlalchemy import Connection, Engine, create_engine, event, func, inspect, select
+from sqlalchemy import Connection, Engine, create_engine, event, false, func, inspect, select
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.exc import (
+    ArgumentError,
+    InterfaceError,
+    InternalError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
+from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from monitor.errors import StoreError, StoreTooNew
-from monitor.store.tables import metadata
+from monitor.store.tables import metadata, models
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 BUSY_TIMEOUT_MS = 30_000
+UNUSABLE = (OperationalError, InterfaceError, InternalError, NoConnection)  # locked, full, gone
 MIGRATION_LOCK = 0x6472_6966_746C_696E  # any number, as long as it is ours
 
 
@@ -67,8 +76,12 @@ def connect(url: SecretStr) -> Engine:
         if parsed.host and "@" in parsed.host:  # it would be shown as a part of the host
             raise StoreError("store: the password holds an @; write that as %40")
         if parsed.get_backend_name() == "sqlite":
-            return _sqlite(create_engine(parsed))
-        return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+            return _sqlite(
+                create_engine(parsed, poolclass=QueuePool, max_overflow=-1)
+            )  # the threads are bounded
+        return create_engine(
+            parsed, pool_pre_ping=True, max_overflow=-1, connect_args={"connect_timeout": 10}
+        )
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise StoreError(
             "store: this is no database URL; give sqlite:///file.db or postgresql://…"
@@ -152,7 +165,7 @@ def _clear_errors(engine: Engine) -> Iterator[None]:
     try:
         yield
     except SQLAlchemyError as error:
-        cause = str(getattr(error, "orig", None) or error).strip().splitlines()[0]
+        cause = in_short(error)
         where = engine.url.database if engine.dialect.name == "sqlite" else engine.url.host
         raise StoreError(
             f"store: {engine.dialect.name} at {where} cannot be used: {cause}"
@@ -211,6 +224,17 @@ def writing(engine: Engine) -> Iterator[Connection]:
     """Open one writing transaction; on SQLite it takes the write lock at once."""
     with engine.connect().execution_options(write=True) as connection, connection.begin():
         yield connection
+
+
+def try_writing(engine: Engine) -> None:
+    """Change nothing, in a transaction that could: raises where the store cannot be written."""
+    with writing(engine) as connection:
+        connection.execute(models.update().where(false()).values(looked_at=None))
+
+
+def in_short(error: Exception) -> str:
+    """Say in one line why a store cannot be used; a driver's words on that hold no value."""
+    return str(getattr(error, "orig", None) or error).strip().splitlines()[0]
 
 
 def insert_missing(connection: Connection, table: Any, rows: list[dict[str, Any]]) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Connection, bindparam, exists, select, update
+from sqlalchemy import Connection, bindparam, exists, or_, select, update
 
-from alerts.incident import Incident, State, stream_record
+from alerts.blind import KIND as MONITOR
+from alerts.incident import Incident, State, Transition, stream_record
 from monitor.store.engine import insert_missing, upsert
 from monitor.store.tables import (
     incident_streams,
@@ -50,6 +52,24 @@ def write_incident(connection: Connection, incident: Incident) -> None:
     )
 
 
+def write_transitions(connection: Connection, told: Sequence[Transition]) -> None:
+    """Write transitions over what is there under their ids."""
+    rows = [
+        {
+            "id": t.id,
+            "incident": t.incident_id,
+            "model": t.model,
+            "at": t.at,
+            "before": t.before,
+            "after": t.after,
+            "reason": t.reason,
+            "text": t.text,
+        }
+        for t in told
+    ]
+    upsert(connection, transitions, rows)
+
+
 def state_before(connection: Connection, model: str, start: datetime) -> State:
     """Return the state that the last decision before `start` left."""
     text = connection.scalar(_STATE_BEFORE, {"model": model, "start": start})
@@ -61,9 +81,15 @@ def undecide(connection: Connection, model: str, window: Window) -> None:
 
     An incident that was opened since is *retracted* until the replay opens it again; one that was
     open before goes back to what it was before the window. Messages that are held, which nobody
-    will be sent, go with their transitions; the others stay, for they may have been sent.
+    will be sent, go with their transitions; the others stay, for they may have been sent. The
+    monitor's own incidents were not decided on rows, and stand.
     """
-    taken_back = (transitions.c.model == model) & (transitions.c.at >= window.end)
+    own = select(incidents.c.id).where(incidents.c.model == model, incidents.c.kind == MONITOR)
+    taken_back = (
+        (transitions.c.model == model)
+        & (transitions.c.at >= window.end)
+        & or_(transitions.c.incident.is_(None), transitions.c.incident.not_in(own))
+    )
     connection.execute(
         outbox.delete().where(
             outbox.c.state == "held",
@@ -81,7 +107,11 @@ def undecide(connection: Connection, model: str, window: Window) -> None:
     )
     connection.execute(
         update(incidents)
-        .where(incidents.c.model == model, incidents.c.opened >= window.end)
+        .where(
+            incidents.c.model == model,
+            incidents.c.opened >= window.end,
+            incidents.c.kind != MONITOR,
+        )
         .values(state="retracted", reason="the rows it was opened on were corrected")
     )
     for was_open in state_before(connection, model, window.start).open:

@@ -162,6 +162,7 @@ _DONE = (
         next_attempt=None,
         error=None,
         attempts=0,
+        late=None,
         **{
             name: bindparam(f"new_{name}")
             for name in (
@@ -171,6 +172,11 @@ _DONE = (
         },
     )
 )  # fmt: skip
+_CAN_BE_READ = (
+    update(models)
+    .where(models.c.name == bindparam("of_model"), models.c.source_error.is_not(None))
+    .values(source_error=None, source_error_since=None)
+)
 _DECIDED_FROM = (
     select(windows.c.start)
     .where(
@@ -299,6 +305,7 @@ def finish(
         upsert(connection, profiles, [_blob(c, d, b) for c, of in changed for d, b in of.items()])
         if values:
             connection.execute(_DONE, values)
+            connection.execute(_CAN_BE_READ, {"of_model": model})
         if changed and _decided_from(connection, changed[0][0]):
             undecide(connection, model, changed[0][0].window)
     return written
@@ -340,6 +347,31 @@ def known(engine: Engine, model: str, within: Window) -> dict[datetime, str]:
         return {row.start: row.state for row in connection.execute(wanted)}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Tally:
+    """What has come of the windows of a span since a moment."""
+
+    done: int
+    failed: int
+    rows: int
+    at: datetime | None  # end of the newest window done
+
+
+def tally(engine: Engine, model: str, within: Window, *, since: datetime) -> Tally:
+    """Count the windows of a span that were done, and that failed, since a moment."""
+    recent = and_(windows.c.state == "done", windows.c.finished_at >= since)
+    failed = and_(windows.c.state == "failed", windows.c.next_attempt > since)
+    wanted = select(
+        func.count().filter(recent).label("done"),
+        func.count().filter(failed).label("failed"),
+        func.coalesce(func.sum(windows.c.rows_profiled).filter(recent), 0).label("rows"),
+        func.max(windows.c.end).filter(recent).label("at"),
+    ).where(windows.c.model == model, windows.c.start >= within.start, windows.c.start < within.end)
+    with engine.connect() as connection:
+        row = connection.execute(wanted).one()
+    return Tally(done=row.done, failed=row.failed, rows=int(row.rows), at=row.at)
+
+
 def last_planned(engine: Engine, model: str) -> datetime | None:
     """Return the end of the newest window that is known."""
     with engine.connect() as connection:
@@ -372,23 +404,15 @@ def register(engine: Engine, model: str, width: timedelta) -> timedelta:
     return timedelta(seconds=int(stored or seconds))
 
 
-def looked(
-    engine: Engine, model: str, *, now: datetime, watermark: datetime | None, error: str | None
-) -> None:
-    """Write down that the log was asked: how far it reaches, or why it could not be read."""
-    values: dict[str, Any] = {"looked_at": now, "source_error": error}
-    if error is None:
-        instant = models.c.looked_at.type
-        moved = models.c.watermark.is_distinct_from(literal(watermark, instant))
-        values |= {
-            "watermark": watermark,
-            "watermark_at": case((moved, literal(now, instant)), else_=models.c.watermark_at),
-            "source_error_since": None,
-        }
-    else:
-        values["source_error_since"] = func.coalesce(
-            models.c.source_error_since, literal(now, models.c.looked_at.type)
-        )
+def looked(engine: Engine, model: str, *, now: datetime, watermark: datetime | None) -> None:
+    """Write down how far the log reaches; that its rows can be read too is still to be seen."""
+    instant = models.c.looked_at.type
+    moved = models.c.watermark.is_distinct_from(literal(watermark, instant))
+    values: dict[str, Any] = {
+        "looked_at": now,
+        "watermark": watermark,
+        "watermark_at": case((moved, literal(now, instant)), else_=models.c.watermark_at),
+    }
     with writing(engine) as connection:
         connection.execute(update(models).where(models.c.name == model).values(values))
 

@@ -120,8 +120,10 @@ models = Table(
     Column("watermark", UtcDateTime),  # newest event time seen in the log
     Column("watermark_at", UtcDateTime),  # when it was first seen there
     Column("looked_at", UtcDateTime),  # when the log was last asked
-    Column("source_error", Text),  # why it could not be, null when it could
+    Column("source_error", Text),  # why it or a window could not be read, null when it could
     Column("source_error_since", UtcDateTime),
+    Column("counted_to", UtcDateTime),  # watermark when late rows were last looked for
+    Column("ingest", JSON),  # monitor.late.Marks: how far log.ingested has been followed
 )
 
 windows = Table(
@@ -142,6 +144,7 @@ windows = Table(
     Column("rows_read", BigInteger),
     Column("rows_profiled", BigInteger),
     Column("rejected", JSON),  # reason → rows
+    Column("late", BigInteger),  # rows that came too late; null where none are known
     Column("changes", JSON(none_as_null=True)),  # of its columns: profiles.changes; null if none
     Column("took_ms", Integer),
     Column("finished_at", UtcDateTime),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import json
 import os
 import signal
 import socket
@@ -32,6 +34,7 @@ from monitor.store.queries import ModelStatus, status
 from monitor.store.tables import models, outbox, windows
 from tests.support.collector import Collector
 from tests.support.log import FlightLog, append, write_log
+from tests.support.logs import run_sql
 from tests.support.store import (
     MODEL,
     Backend,
@@ -84,14 +87,24 @@ class Running:
 
 
 @contextmanager
-def daemon(folder: Path, values: Mapping[str, Any], *, name: str = "daemon") -> Iterator[Running]:
+def daemon(
+    folder: Path,
+    values: Mapping[str, Any],
+    *,
+    name: str = "daemon",
+    first: Callable[[], object] | None = None,
+) -> Iterator[Running]:
     port = _free_port()
     settings = merged(values, {"daemon": {"port": port, "poll": "1s"}})
     path = write_config(folder / f"{name}.yaml", settings)
     log = folder / f"{name}.log"
     with log.open("ab") as words:
         process = subprocess.Popen(
-            [*PROGRAM, str(path)], stdout=subprocess.DEVNULL, stderr=words, env=dict(os.environ)
+            [*PROGRAM, str(path)],
+            stdout=subprocess.DEVNULL,
+            stderr=words,
+            env=dict(os.environ),
+            preexec_fn=first,  # noqa: PLW1509 - it makes one system call
         )
         try:
             yield Running(process, port, log)
@@ -195,8 +208,13 @@ def test_a_live_incident_is_told_once_to_each_route_and_the_daemon_stops_when_as
         with daemon(tmp_path, values) as running:
             running.until(all_done(engine, 30), what="caught up")
             running.until(lambda: set(told(engine)) == {"sent"}, what="told everybody")
-            assert running.get("/healthz") == (200, "ok\n")
-            assert running.get("/readyz") == (200, "ok\n")
+            for path in ("/healthz", "/readyz"):
+                status, body = running.get(path)
+                said = json.loads(body)
+                assert (status, said["status"], said["why"]) == (200, "ok", None)
+                assert said["models"][MODEL]["readable"]
+                assert said["models"][MODEL]["look_age_s"] < PATIENCE_S
+                assert said["models"][MODEL]["watermark_age_s"] > 0
             assert running.get("/nothing")[0] == 404
             assert _metric(running.get("/metrics")[1], "driftline_windows", state="done") == 30
             assert _metric(running.get("/metrics")[1], "driftline_open_incidents") == 0
@@ -298,6 +316,67 @@ def test_without_a_source_it_stays_up_says_so_and_begins_when_there_is_one(
         append(f"sqlite:///{late}", log.logged[1:400])
         running.until(lambda: counts(engine)["done"] >= 4, what="caught up")
         assert running.stop() == 0
+
+
+def test_a_query_that_never_ends_holds_no_sigterm_up(
+    backend: Backend, tmp_path: Path, opened: Opened
+) -> None:
+    rows, url = backend.log.logged, backend.fresh_url()
+    write_log(url, logged=rows[:1], trained=backend.log.trained)
+    values = values_of(url, backend.fresh_url())
+    config = configured(tmp_path, values)
+    engine = opened(config.store)
+    from_the_first_row(engine, config, FlightLog(url=url, logged=rows[:400], trained=()))
+    endless = {
+        "sqlite": "(WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) "
+        "SELECT count(*) FROM c)",
+        "postgresql": "(SELECT count(*)::float FROM generate_series(1, 1000000000000))",
+    }[backend.name]
+    run_sql(
+        url,
+        "ALTER TABLE predictions RENAME TO hidden",
+        f"CREATE VIEW predictions AS SELECT event_time, prediction_id, model_version, "
+        f"{endless} AS score, features FROM hidden",
+    )
+    with daemon(tmp_path, values) as running:
+        running.until(lambda: counts(engine)["running"], what="begun")
+        assert running.get("/healthz")[0] == 200
+        assert running.stop() == 0
+    assert counts(engine).keys() <= {"pending", "done"}  # given back, and not counted as a failure
+    run_sql(url, "DROP VIEW predictions", "ALTER TABLE hidden RENAME TO predictions")
+    with daemon(tmp_path, values) as running:  # at once: no lease is to be waited for
+        running.until(lambda: counts(engine).keys() == {"done"}, what="caught up")
+        assert running.stop() == 0
+
+
+def test_a_read_only_file_of_results_is_waited_for(
+    started_log: FlightLog, tmp_path: Path, opened: Opened
+) -> None:
+    store = tmp_path / "store.db"
+    values = values_of(started_log.url, f"sqlite:///{store}")
+    config = configured(tmp_path, values)
+    engine = opened(config.store)
+    from_the_first_row(engine, config, started_log)
+    engine.dispose()
+    store.chmod(0o444)
+    with daemon(tmp_path, values, first=_bound_by_permissions) as running:
+        running.until(lambda: "store.failed" in running.log.read_text(), what="said so")
+        running.until(lambda: running.get("/healthz")[0] == 503, what="unhealthy")
+        assert running.get("/readyz")[0] == 503
+        assert "cannot be written" in running.get("/healthz")[1]
+        store.chmod(0o644)
+        running.until(all_done(engine, 30), what="caught up")
+        running.until(lambda: running.get("/readyz")[0] == 200, what="ready")
+        assert running.stop() == 0
+    assert running.log.read_text().count("store.failed") == 1
+    got = contents(engine, but=UNLIKE)
+    assert got == contents(oracle(started_log, tmp_path, opened), but=UNLIKE)
+
+
+def _bound_by_permissions() -> None:
+    """Let what root starts be refused by a file's mode, as anybody else is."""
+    drop_from_bounding_set, override_mode = 24, 1
+    ctypes.CDLL(None).prctl(drop_from_bounding_set, override_mode, 0, 0, 0)
 
 
 def test_two_daemons_on_one_store_do_each_window_once(

@@ -187,6 +187,23 @@ def chi_square(x: Rows, y: Rows) -> Any:
 
 
 @pytest.mark.parametrize("against", AGAINST)
+def test_the_words_of_the_baseline_hold_for_rules_and_drift_that_say_nothing(
+    engine: sa.Engine, url: str, against: str
+) -> None:
+    said, silent = rule(against, "score"), rule(against, "score")
+    del silent["against"]
+    other = rule("baseline", "score", name="other")
+    of_rules = config(url, [said, other])
+    of_model = config(url, [silent, other], baseline=against)
+    silently, aloud = (
+        encode(tuple(read(engine, of, at(41)).values())) for of in (of_model, of_rules)
+    )
+    assert silently == aloud
+    asked = {"column": "score", "width": DAY, "start": FIRST + 40 * DAY}
+    assert drift(engine, of_model, None, **asked) == drift(engine, of_rules, against, **asked)
+
+
+@pytest.mark.parametrize("against", AGAINST)
 @pytest.mark.parametrize("days", [32, 32.75, 41])
 def test_a_reading_is_the_distance_of_the_rows_from_the_rows_it_is_compared_with(
     rows: Rows, engine: sa.Engine, compared: Config, against: str, days: float
@@ -356,7 +373,7 @@ def test_spans_in_any_order_end_with_the_same_decisions(
     assert {("version v1", "score"), ("previous", "score"), ("trailing 3d", "score")} <= opened_by
 
 
-def drift(engine: sa.Engine, of: Config, against: str, **asked: Any) -> list[dict[str, Any]]:
+def drift(engine: sa.Engine, of: Config, against: str | None, **asked: Any) -> list[dict[str, Any]]:
     schema = json.loads((SCHEMAS / "drift.schema.json").read_text())
     found = list(drift_records(engine, of, MODEL, against=compared_with(against), **asked))
     for record in found:

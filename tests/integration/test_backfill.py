@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
@@ -96,6 +97,51 @@ def test_two_backfills_at_once_give_the_bytes_of_one(
     assert sum(done) == 30
     backfill(engine, config, MODEL)  # decides what the one was reading while the other ended
     assert contents(engine) == contents(quiet)
+
+
+def test_several_processes_give_the_bytes_of_one(
+    config: Config, engine: sa.Engine, quiet: sa.Engine
+) -> None:
+    steps: list[Progress] = []
+    done = backfill(engine, config, MODEL, jobs=2, progress=steps.append)
+    assert (done.windows, done.failed, done.left, done.stopped) == (30, 0, 0, False)
+    assert done.rows == steps[-1].rows
+    assert [step.done for step in steps] == sorted(step.done for step in steps)
+    assert contents(engine) == contents(quiet)
+
+
+def test_what_a_killed_process_had_claimed_is_said_and_done_by_the_next_call(
+    config: Config, engine: sa.Engine, quiet: sa.Engine
+) -> None:
+    killed: list[int | None] = []
+
+    def kill_one(step: Progress) -> None:
+        if step.done and not killed:
+            member = multiprocessing.active_children()[0]
+            member.kill()
+            killed.append(member.pid)
+
+    backfill(engine, config, MODEL, jobs=2, progress=kill_one)
+    assert len(killed) == 1
+    later = backfill(engine, config, MODEL, clock=lambda: datetime.now(UTC) + 2 * LEASE)
+    assert later.left == 0
+    assert contents(engine) == contents(quiet)
+
+
+def test_a_crew_that_is_told_to_stop_gives_back_what_it_had_claimed(
+    config: Config, engine: sa.Engine
+) -> None:
+    steps: list[Progress] = []
+
+    def stopping() -> bool:
+        return bool(steps and steps[-1].done)
+
+    done = backfill(engine, config, MODEL, jobs=2, progress=steps.append, stopping=stopping)
+    assert done.stopped == (done.windows < 30)
+    with engine.connect() as connection:
+        states = set(connection.scalars(sa.select(windows.c.state)))
+    assert "running" not in states
+    assert backfill(engine, config, MODEL).left == 0
 
 
 def test_a_live_run_gives_the_bytes_of_a_backfill(

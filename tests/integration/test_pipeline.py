@@ -19,6 +19,7 @@ from monitor.pipeline import LEASE, Run, Stopped, WindowDone, decide_ready, prep
 from monitor.sources import open_log
 from monitor.store import baselines, runs
 from monitor.store.outbox import StoredOutbox
+from monitor.store.tables import baselines as baselines_
 from monitor.store.tables import incidents, outbox, scores, transitions, windows
 from profiles.windows import Window
 from tests.support.log import START, Flight, append, flights
@@ -173,8 +174,10 @@ def test_a_long_window_renews_its_lease(config: Config, engine: sa.Engine) -> No
 
 
 def test_a_stop_in_mid_window_gives_it_back(config: Config, engine: sa.Engine) -> None:
-    with running(engine, config, days=1, stopping=lambda: True) as run:
+    told: list[bool] = []
+    with running(engine, config, days=1, stopping=lambda: any(told)) as run:
         claimed = claim(run)
+        told.append(True)
         with pytest.raises(Stopped):
             run_window(run, claimed)
     first = rows(engine, windows)[0]
@@ -444,6 +447,19 @@ def test_a_baseline_is_read_once(config: Config, engine: sa.Engine) -> None:
     with running(engine, config) as run:
         assert run.baseline_id == first
     assert len(contents(engine)["baselines"]) == 1
+
+
+def test_a_baseline_of_words_takes_its_grids_from_the_newest_weeks_of_the_log(
+    backend: Backend, opened: Opened
+) -> None:
+    config = backend.config(model={"baseline": "trailing 2d"})
+    engine = opened(config.store)
+    backfill(engine, config, MODEL)
+    (of_log,) = rows(engine, baselines_)
+    assert of_log.rows == len(backend.log.logged)  # the log has eight days
+    again = backend.config(model={"baseline": "trailing 1d"}, store=config.store)
+    with open_log(again.models[MODEL]) as source:
+        assert prepare(engine, again, MODEL, source).baseline_id == of_log.id
 
 
 def test_a_column_that_only_the_baseline_has_is_left_out(config: Config, engine: sa.Engine) -> None:

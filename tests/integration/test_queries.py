@@ -15,7 +15,7 @@ from monitor.backfill import backfill
 from monitor.config import Config
 from monitor.pipeline import prepare
 from monitor.sources import open_log
-from monitor.store import baselines, queries, results, runs
+from monitor.store import baselines, blind, queries, results, runs
 from monitor.store.engine import open_store
 from monitor.store.queries import series
 from monitor.store.tables import incidents, models, windows
@@ -356,9 +356,9 @@ def test_a_log_that_stands_still_makes_a_model_stale(grown: Callable[..., Any]) 
 def test_a_source_that_cannot_be_read_makes_a_model_failed(grown: Callable[..., Any]) -> None:
     engine, config = grown(2)
     since = START + 2 * DAY + timedelta(hours=2)
-    runs.looked(engine, MODEL, now=since, watermark=None, error="no such table: predictions")
     later = since + timedelta(hours=1)
-    runs.looked(engine, MODEL, now=later, watermark=None, error="no such table: predictions")
+    for at in (since, later):
+        blind.troubled(engine, MODEL, since=at, why="no such table: predictions", now=at)
     assert state(engine, config, later) == ("failed", since)
     found = queries.status(engine, config, MODEL, now=later)
     assert found.last_error == "no such table: predictions"

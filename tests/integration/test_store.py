@@ -20,7 +20,7 @@ from alembic.script import ScriptDirectory
 from pydantic import SecretStr
 
 from monitor.errors import StoreError, StoreTooNew
-from monitor.store import runs
+from monitor.store import blind, runs
 from monitor.store.engine import (
     MIGRATIONS,
     connect,
@@ -202,11 +202,11 @@ def test_instants_come_back_as_they_were_in_utc(url: SecretStr, opened: Opened) 
     engine = opened(url)
     at = datetime(2026, 3, 29, 3, 30, 0, 123456, tzinfo=UTC)
     runs.register(engine, "m", HOUR)
-    runs.looked(engine, "m", now=at, watermark=at, error=None)
+    runs.looked(engine, "m", now=at, watermark=at)
     with engine.connect() as connection:
         assert connection.scalar(sa.select(models.c.watermark)) == at
     with pytest.raises(sa.exc.StatementError, match="no time zone"):
-        runs.looked(engine, "m", now=at.replace(tzinfo=None), watermark=None, error=None)
+        runs.looked(engine, "m", now=at.replace(tzinfo=None), watermark=None)
 
 
 # Windows
@@ -316,12 +316,13 @@ def test_a_model_keeps_the_width_it_began_with(engine: sa.Engine) -> None:
 
 
 def test_since_when_a_source_fails_is_kept_until_it_answers(engine: sa.Engine) -> None:
-    runs.looked(engine, "m", now=START, watermark=None, error="no such file")
-    runs.looked(engine, "m", now=START + HOUR, watermark=None, error="no such table")
+    for at, why in ((START, "no such file"), (START + HOUR, "no such table")):
+        blind.troubled(engine, "m", since=at, why=why, now=at)
     wanted = sa.select(models.c.source_error, models.c.source_error_since, models.c.watermark)
     with engine.connect() as connection:
         assert connection.execute(wanted).one() == ("no such table", START, None)
-    runs.looked(engine, "m", now=START + 2 * HOUR, watermark=START, error=None)
+    runs.looked(engine, "m", now=START + 2 * HOUR, watermark=START)
+    assert blind.well(engine, "m", now=START)
     with engine.connect() as connection:
         assert connection.execute(wanted).one() == (None, None, START)
 
@@ -329,8 +330,9 @@ def test_since_when_a_source_fails_is_kept_until_it_answers(engine: sa.Engine) -
 def test_when_the_log_last_moved_is_kept_while_it_stands_still(engine: sa.Engine) -> None:
     for hours, watermark in ((1, START), (2, START), (3, START + HOUR), (4, START + HOUR)):
         now = START + hours * HOUR
-        runs.looked(engine, "m", now=now, watermark=watermark, error=None)
-    runs.looked(engine, "m", now=START + 5 * HOUR, watermark=None, error="gone")
+        runs.looked(engine, "m", now=now, watermark=watermark)
+    at = START + 5 * HOUR
+    blind.troubled(engine, "m", since=at, why="gone", now=at)
     with engine.connect() as connection:
         assert connection.scalar(sa.select(models.c.watermark_at)) == START + 3 * HOUR
         assert connection.scalar(sa.select(models.c.watermark)) == START + HOUR

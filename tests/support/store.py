@@ -33,10 +33,13 @@ DAYS = 35
 # Of two runs over the same rows: when something happened, how often it was tried, by whom.
 VOLATILE = {
     "baselines": {"accepted_at"},
-    "models": {"watermark_at", "looked_at", "source_error_since", "starts_at"},
+    # how far a daemon has looked for late rows, which a backfill does not do
+    "models": {
+        "watermark_at", "looked_at", "source_error_since", "starts_at", "counted_to", "ingest",
+    },
     "windows": {"fence", "lease_until", "took_ms", "finished_at", "attempts", "next_attempt"},
     "outbox": {"created_at", "next_attempt", "last_at"},
-}
+}  # fmt: skip
 
 
 @dataclass(frozen=True)

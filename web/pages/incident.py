@@ -10,6 +10,7 @@ from dash import Dash, Input, Output, dcc, html, no_update
 from alerts.message import (
     CHECK,
     FAIR,
+    MONITOR,
     NEW,
     NOTHING,
     NUMBERS,
@@ -82,22 +83,21 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
     view = desk.reader.incident_view(incident)
     if view is None:
         return [_unknown()]
+    drift = view.row.kind not in (MONITOR, SCHEMA)
     figure = when(view, zone, narrow=narrow)
     return [
         _head(view, timezone),
         html.Div(
             [
                 html.Div(
-                    [_changed(view, timezone)]
-                    if view.row.kind == SCHEMA
-                    else [_moved(view), _when(view, figure)],
+                    _what(view, figure, timezone),
                     className="stack",
                 ),
                 html.Div(
                     [
                         _timeline(view, timezone),
                         _deliveries(view, timezone),
-                        _new_normal(view) if view.row.resolved is None else None,
+                        _new_normal(view) if view.row.resolved is None and drift else None,
                     ],
                     className="stack",
                 ),
@@ -106,6 +106,15 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
         ),
         html.Footer(f"Times in {place(timezone)}", className="foot"),
     ]
+
+
+def _what(view: IncidentView, figure: Any, timezone: str) -> list[html.Section]:
+    """Show what an incident is about, which goes by its kind."""
+    if view.row.kind == MONITOR:
+        return [_unread(view)]
+    if view.row.kind == SCHEMA:
+        return [_changed(view, timezone)]
+    return [_moved(view), _when(view, figure)]
 
 
 def _changed(view: IncidentView, timezone: str) -> html.Section:
@@ -145,6 +154,24 @@ def _changed(view: IncidentView, timezone: str) -> html.Section:
         html.Div(rows, className="moved", role="list"),
         html.P(f"{more:,} more columns changed.", className="quiet padded") if more > 0 else None,
         note="columns of the log beside those of the baseline",
+    )
+
+
+def _unread(view: IncidentView) -> html.Section:
+    """Say what it means that nothing could be read, and where to look."""
+    row = view.row
+    if row.resolved is not None:
+        said = "What was missed is read in order, and decided as if it had come in time."
+        return ui.panel("What became of it", html.P(said, className="quiet"))
+    return ui.panel(
+        "While it lasts",
+        html.P(
+            "No window is decided, so no drift is seen, and an open incident is neither closed nor "
+            "raised. Nothing is lost: once the log can be read, its windows are read in order. "
+            "This says what is wrong with the log now:",
+            className="quiet",
+        ),
+        ui.command("monitor check"),
     )
 
 

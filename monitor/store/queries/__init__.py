@@ -39,6 +39,7 @@ from monitor.store.queries.views import (
     ScoreSeries,
     Stream,
     TimelineEntry,
+    TooLate,
     WindowCounts,
 )
 from monitor.store.results import extent
@@ -72,6 +73,7 @@ __all__ = [
     "Skew",
     "Stream",
     "TimelineEntry",
+    "TooLate",
     "WindowCounts",
     "choices",
     "extent",

@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, Engine, Row, func, select
 
+from alerts.blind import KIND as MONITOR
 from alerts.incident import Incident, IncidentStream, stream_from
-from alerts.message import incident_sentence, plain, title
+from alerts.message import incident_sentence, incident_title, plain
 from monitor.config import Config
 from monitor.store.queries.lanes import distances
 from monitor.store.queries.series import instant, step_for
@@ -40,7 +41,7 @@ def listed(
             row
             for row in _numbered(connection)
             if (model is None or row.model == model)
-            and (end is None or row.since < end)
+            and (end is None or row.since < end or _is_now(row))
             and (start is None or row.resolved is None or row.resolved > start)
         ]
         streams = _streams(connection, [row.id for row in rows])
@@ -55,6 +56,7 @@ def spans(engine: Engine, model: str, start: datetime, end: datetime) -> tuple[I
             id=row.id, number=row.number, start=row.opened, end=row.resolved, title=row.title
         )
         for row in reversed(found)
+        if row.kind != MONITOR  # it shades no rows: there were none to see
     )
 
 
@@ -100,6 +102,11 @@ def incident_view(engine: Engine, config: Config, incident_id: str) -> IncidentV
     )
 
 
+def _is_now(row: Row[Any]) -> bool:
+    """Whether an incident is of today, however far back the rows end that are shown."""
+    return bool(row.kind == MONITOR and row.resolved is None)
+
+
 def _numbered(connection: Connection) -> list[Row[Any]]:
     """Return all incidents that stand, oldest first, numbered for people."""
     number = func.row_number().over(order_by=(incidents.c.opened, incidents.c.id))
@@ -143,7 +150,7 @@ def _row(row: Row[Any], streams: tuple[IncidentStream, ...]) -> IncidentRow:
         opened=row.opened,
         since=row.since,
         resolved=row.resolved,
-        title=title(streams),
+        title=incident_title(row.kind, streams),
         streams=len(streams),
     )
 

@@ -8,9 +8,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, Text, cast, func, or_, select
 
+from alerts.blind import KIND as MONITOR
 from alerts.incident import State
 from monitor.config import Config, Model
-from monitor.store.queries.views import ModelState, ModelStatus, Promise, WindowCounts
+from monitor.store.queries.views import ModelState, ModelStatus, Promise, TooLate, WindowCounts
+from monitor.store.runs import MAX_ATTEMPTS
 from monitor.store.tables import (
     deliveries,
     incidents,
@@ -52,6 +54,8 @@ def revision(engine: Engine) -> str:
             *last,
             connection.scalar(select(func.count()).select_from(scores)),
             connection.scalar(select(func.max(deliveries.c.id))),
+            connection.scalar(select(func.count()).select_from(incidents)),
+            connection.scalar(select(func.max(models.c.source_error_since))),
             connection.scalar(select(func.max(models.c.looked_at))) if last[0] is None else None,
         ]
     return "-".join(str(part) for part in parts)
@@ -68,11 +72,20 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
     )
     watermark = _watermark(connection, name)
     open_incidents = connection.execute(
-        select(incidents.c.since, incidents.c.state).where(
+        select(incidents.c.since, incidents.c.state, incidents.c.kind).where(
             incidents.c.model == name, incidents.c.state.in_(("firing", "persistent"))
         )
     ).all()
-    firing = min((of.since for of in open_incidents if of.state == "firing"), default=None)
+    blind = any(of.kind == MONITOR for of in open_incidents)
+    firing = min(
+        (of.since for of in open_incidents if of.state == "firing" and of.kind != MONITOR),
+        default=None,
+    )
+    given_up = connection.scalar(
+        select(func.count()).where(
+            mine, windows.c.state == "failed", windows.c.attempts >= MAX_ATTEMPTS
+        )
+    )
     state, since, error = _state(connection, name, model, known, counts, firing, now)
     behind = timedelta(0)
     if known is not None and known.watermark is not None and watermark is not None:
@@ -92,7 +105,22 @@ def _status(connection: Connection, config: Config, name: str, now: datetime) ->
         open_incidents=len(open_incidents),
         last_error=error,
         promise=_promise(connection, config, name, first, watermark),
+        late=_too_late(connection, name),
+        failing_since=None if known is None else known.source_error_since,
+        blind=blind,
+        given_up=given_up or 0,
     )
+
+
+def _too_late(connection: Connection, name: str) -> TooLate | None:
+    found = connection.execute(
+        select(
+            func.sum(windows.c.late), func.count(), func.min(windows.c.start),
+            func.max(windows.c.end),
+        ).where(windows.c.model == name, windows.c.late > 0)
+    ).one()  # fmt: skip
+    rows, many, start, end = found
+    return TooLate(rows=int(rows), windows=many, start=start, end=end) if many else None
 
 
 def _promise(

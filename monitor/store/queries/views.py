@@ -53,6 +53,16 @@ class Promise:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TooLate:
+    """Rows that came too late for their windows to be done again by themselves."""
+
+    rows: int
+    windows: int
+    start: datetime  # of the first of these windows
+    end: datetime  # of the last
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelStatus:
     """One model at a glance, without reading a profile."""
 
@@ -68,6 +78,10 @@ class ModelStatus:
     open_incidents: int
     last_error: str | None
     promise: Promise | None = None  # None where the budget is off
+    late: TooLate | None = None  # None where none are known
+    failing_since: datetime | None = None  # nothing could be read since; None where it can
+    blind: bool = False  # for so long that people were told
+    given_up: int = 0  # of the failed windows, those that are not tried again
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,7 +126,7 @@ class IncidentRow:
     id: str
     number: int  # 1, 2, … by opening time over the whole store, for people
     model: str
-    kind: str  # "drift"
+    kind: str  # "drift", or "monitor" where the monitor is blind
     state: IncidentState
     opened: datetime  # end of the window that opened it
     since: datetime  # start of what moved

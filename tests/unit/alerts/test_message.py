@@ -179,7 +179,7 @@ def test_the_overview_says_how_the_models_are(models, expected):
             "failed",
             (),
             (
-                "The window that starts Tue 3 Dec 17:00 (New York) could not be finished; "
+                "Nothing could be read since Tue 3 Dec 17:00 (New York); "
                 "what happened then is unknown."
             ),
         ),

@@ -66,6 +66,24 @@ def test_what_tells_rows_apart_is_not_watched_unless_it_is_a_cohort(read: Load) 
     assert model.apart == ("event_time", "key")
 
 
+def test_when_a_row_was_written_is_not_watched_and_only_read_to_find_late_rows(
+    read: Load, problems: Problems
+) -> None:
+    told = SMALL.replace("event_time}", "event_time, id: key, ingested: loaded_at}")
+    model = read(told).models["flight-delay"]
+    assert model.apart == ("event_time", "key", "loaded_at")
+    assert model.unread == {"loaded_at"}
+    assert model.log.overlap == timedelta(hours=6)
+    growing = read(told.replace("loaded_at", "key")).models["flight-delay"]
+    assert growing.apart == ("event_time", "key")
+    assert growing.unread == frozenset()
+    off = read(told.replace("loaded_at", "loaded_at, overlap: 0"))
+    assert off.models["flight-delay"].log.overlap == timedelta(0)
+    (problem,) = problems(told.replace("loaded_at", "event_time"))
+    assert "models.flight-delay.log.ingested" in problem
+    assert "it is log.time itself" in problem
+
+
 def test_everything_the_design_shows_is_read(read: Load) -> None:
     config = read(
         """
@@ -141,6 +159,7 @@ def test_a_secret_may_stand_in_a_file_beside_the_configuration(read: Load) -> No
     text = SMALL.replace("source: sqlite:///log.db", "source_file: url.txt") + dedent("""
         store_file: store.txt
         web: {password_file: password.txt}
+        daemon: {heartbeat_file: hook.txt}
         alerts:
           routes:
             - {kind: webhook, name: w, url_file: hook.txt, secret_file: password.txt}
@@ -160,6 +179,9 @@ def test_a_secret_may_stand_in_a_file_beside_the_configuration(read: Load) -> No
     assert config.web.password is not None
     assert config.web.password.get_secret_value() == CANARY
     assert route.url.get_secret_value() == "https://ops.example/hook"
+    assert config.daemon.heartbeat is not None
+    assert config.daemon.heartbeat.get_secret_value() == "https://ops.example/hook"
+    assert "ops.example" not in repr(config)
     assert CANARY not in repr(config)
     assert CANARY not in config.model_dump_json()
 
@@ -266,8 +288,8 @@ def test_every_problem_is_told_at_once_with_its_line(problems: Problems) -> None
         ),
         "monitor.yaml:5: models.a.log.tabel: unknown key; did you mean 'table'?",
         (
-            "monitor.yaml:6: models.a.baseline: baseline needs exactly one of table, file, range; "
-            "it has table and file"
+            "monitor.yaml:6: models.a.baseline: baseline needs exactly one of table, file, range, "
+            "or words such as trailing 28d; it has table and file"
         ),
         (
             "monitor.yaml:7: models.a.window: '5 parsecs': it is not a width of time; "
@@ -354,6 +376,36 @@ VERSIONED = (
     SMALL.replace("time: event_time", "time: event_time, version: model_version")
     + "    cohorts: [origin, model_version]\n"
 )
+
+
+WORDS = "{table: training_rows}"
+
+
+@pytest.mark.parametrize("words", ["previous", "trailing 10d", "weeks 8", "version v1"])
+def test_a_baseline_may_be_words_that_hold_for_rules_which_say_nothing(
+    words: str, read: Load
+) -> None:
+    rules = RULE.replace(", against: AGAINST", "")
+    config = read(VERSIONED.replace(WORDS, words) + rules)
+    model, (silent,) = config.models["flight-delay"], config.alerts.rules
+    assert str(model.baseline.against) == str(model.beside(silent)) == words
+    spoken = read(VERSIONED.replace(WORDS, words) + RULE.replace("AGAINST", "baseline"))
+    assert model.beside(spoken.alerts.rules[0]) is None
+
+
+@pytest.mark.parametrize(
+    ("words", "rule", "told"),
+    [
+        ("trailing", "", "models.flight-delay.baseline.against: 'trailing': after 'trailing'"),
+        ("version v1", "", "models: the baseline of flight-delay is another version; the version"),
+        ("weeks 8", RULE.replace("1d, against: AGAINST", "8d"), "alerts: rule 'r' compares with"),
+    ],
+)
+def test_words_of_a_baseline_that_cannot_be_are_one_line(
+    words: str, rule: str, told: str, problems: Problems
+) -> None:
+    (line,) = problems(SMALL.replace(WORDS, words) + rule)
+    assert told in line
 
 
 @pytest.mark.parametrize(
