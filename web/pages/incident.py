@@ -83,7 +83,7 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
     view = desk.reader.incident_view(incident)
     if view is None:
         return [_unknown()]
-    lasting = view.row.resolved is None and view.row.kind != MONITOR
+    may_stay = view.row.resolved is None and view.row.kind != MONITOR
     figure = when(view, zone, narrow=narrow)
     return [
         _head(view, timezone),
@@ -97,7 +97,7 @@ def _page(desk: Desk, incident: str, search: str | None, *, narrow: bool) -> lis
                     [
                         _timeline(view, timezone),
                         _deliveries(view, timezone),
-                        _new_normal(view) if lasting else None,
+                        _new_normal(view) if may_stay else None,
                     ],
                     className="stack",
                 ),
