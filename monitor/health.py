@@ -46,12 +46,20 @@ class StoreCollector(Collector):
         incidents = GaugeMetricFamily(
             "driftline_open_incidents", "Incidents that are open.", labels=["model"]
         )
+        late = GaugeMetricFamily(
+            "driftline_late_rows", "Rows that came too late and are in no result.", labels=["model"]
+        )
+        blind = GaugeMetricFamily(
+            "driftline_blind", "1 while an incident says that the log is unread.", labels=["model"]
+        )
         for status in queries.statuses(self._engine, self._config, now=self._clock()):
             for state in ("pending", "running", "done", "failed", "dirty"):
                 windows.add_metric([status.name, state], getattr(status.windows, state))
             lag.add_metric([status.name], status.lag_s)
             incidents.add_metric([status.name], status.open_incidents)
-        yield from (windows, lag, incidents)
+            late.add_metric([status.name], 0 if status.late is None else status.late.rows)
+            blind.add_metric([status.name], int(status.blind))
+        yield from (windows, lag, incidents, late, blind)
 
 
 @contextmanager

@@ -13,7 +13,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
 from itertools import chain, groupby
-from shlex import quote
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -107,16 +106,8 @@ def _late_record(status: ModelStatus) -> dict[str, Any] | None:
         "windows": late.windows,
         "from": _time(late.start),
         "to": _time(late.end),
-        "command": late_command(status),
+        "command": late.command(status.name),
     }
-
-
-def late_command(status: ModelStatus) -> str:
-    """Return the command that takes in the rows that came too late."""
-    assert status.late is not None
-    start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (status.late.start, status.late.end))
-    of = f"monitor backfill --model {quote(status.name)} --reprocess late"
-    return f"{of} --from {start} --to {end}"
 
 
 def incident_record(incident: Incident) -> dict[str, Any]:

@@ -98,8 +98,6 @@ def _windows(at: ModelStatus) -> str:
 
 def _wrong(at: ModelStatus, now: datetime) -> Iterator[str]:
     """Yield a line for each thing that a person has to know of, with what to do."""
-    from monitor.reading import late_command
-
     if at.failing_since is not None:
         lasting = duration(now - at.failing_since)
         yield (
@@ -117,7 +115,9 @@ def _wrong(at: ModelStatus, now: datetime) -> Iterator[str]:
             f"monitor backfill --model {shlex.quote(at.name)} --reprocess failed does"
         )
     if at.late is not None:
-        yield f"{at.late.rows:,} {at.noun} came too late; to take them in: {late_command(at)}"
+        yield (
+            f"{at.late.rows:,} {at.noun} came too late; to take them in: {at.late.command(at.name)}"
+        )
     yield from at.limits
 
 

@@ -76,6 +76,7 @@ def _page(desk: Desk, model: str, search: str | None, *, narrow: bool) -> list[A
         _head(view, shown),
         _stale(status, shown),
         _cut(status),
+        _late(status),
         *sheet_of(desk, view, shown, narrow=narrow),
         controls.picked(shown),
     ]
@@ -175,6 +176,19 @@ def _cut(status: ModelStatus) -> html.Div | None:
     return html.Div(
         [ui.icon("incidents"), html.Div([lead, *said])], className="notice", role="note"
     )
+
+
+def _late(status: ModelStatus) -> html.Div | None:
+    """Say that rows came too late, and how they are taken in."""
+    if status.late is None:
+        return None
+    rows, windows = status.late.rows, status.late.windows
+    lead = html.Strong(f"{rows:,} {name(status.noun)} came too late.")
+    what = (
+        f"They belong to {windows:,} windows" if windows > 1 else "They belong to a window"
+    ) + " that closed long before and stay as they are. This takes them in:"
+    said = [lead, html.P(what), ui.command(status.late.command(status.name))]
+    return html.Div([ui.icon("incidents"), html.Div(said)], className="notice", role="note")
 
 
 def _stale(status: ModelStatus, shown: controls.Shown) -> html.Div | None:

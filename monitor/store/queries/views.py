@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from shlex import quote
 from typing import Literal
 
 import numpy as np
@@ -60,6 +61,12 @@ class TooLate:
     windows: int
     start: datetime  # of the first of these windows
     end: datetime  # of the last
+
+    def command(self, model: str) -> str:
+        """Return the command that takes them in."""
+        start, end = (f"{at:%Y-%m-%dT%H:%M:%SZ}" for at in (self.start, self.end))
+        of = f"monitor backfill --model {quote(model)} --reprocess late"
+        return f"{of} --from {start} --to {end}"
 
 
 @dataclass(frozen=True, kw_only=True)
