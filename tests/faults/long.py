@@ -24,7 +24,7 @@ from tests.support.postgres import running_postgres
 KILLS = 200
 CHUNKS = 40
 EXAMPLES, AT_ONCE = 10_000, 500
-SOAK, SPEED = timedelta(days=7), 480
+SOAK, SPEED = timedelta(days=7), 1_200
 MOST_MB_A_DAY = 2.0
 
 
