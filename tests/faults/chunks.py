@@ -31,7 +31,7 @@ from tests.support.store import MODEL, contents, write_config
 
 ROWS_A_FILE = 500_000
 WORKERS, UNLUCKY = 3, 2
-LEASE = timedelta(seconds=5)
+LEASE = timedelta(seconds=3)
 PATIENCE_S = 600
 UNLIKE = ("outbox",)  # when a message was put there is another matter; these are of history, held
 
