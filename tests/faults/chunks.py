@@ -44,6 +44,7 @@ class Log:
     rows: int
     days: int
     window: str
+    budget: str = "1 per month"
 
     def write(self) -> None:
         """Write the files that are not there; the same rows each time."""
@@ -72,7 +73,7 @@ class Log:
                     "lateness": "1h",
                 }
             },
-            "alerts": {"rules": [rule], "routes": []},
+            "alerts": {"budget": self.budget, "rules": [rule], "routes": []},
         }
 
 

@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import count
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from hypothesis import HealthCheck, given, seed, settings
 
@@ -140,7 +142,10 @@ def soak(progress: Progress) -> Found:
 
 def hostile(progress: Progress) -> Found:
     """Profile thousands of windows of payloads drawn by hypothesis."""
-    with log_of_one_window(progress.folder) as log:
+    with (
+        TemporaryDirectory(prefix="driftline-") as folder,
+        log_of_one_window(Path(folder)) as log,
+    ):
         while progress["tried"] < EXAMPLES:
             seen = 0
 
