@@ -31,7 +31,7 @@ from tests.support.store import MODEL, contents, write_config
 
 ROWS_A_FILE = 500_000
 WORKERS, UNLUCKY = 3, 2
-LEASE = timedelta(seconds=5)
+LEASE = timedelta(seconds=3)
 PATIENCE_S = 600
 UNLIKE = ("outbox",)  # when a message was put there is another matter; these are of history, held
 
@@ -44,6 +44,7 @@ class Log:
     rows: int
     days: int
     window: str
+    budget: str = "1 per month"
 
     def write(self) -> None:
         """Write the files that are not there; the same rows each time."""
@@ -72,7 +73,7 @@ class Log:
                     "lateness": "1h",
                 }
             },
-            "alerts": {"rules": [rule], "routes": []},
+            "alerts": {"budget": self.budget, "rules": [rule], "routes": []},
         }
 
 

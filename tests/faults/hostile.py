@@ -87,6 +87,7 @@ class Log:
         engine, name = self._run.engine, self._run.name
         runs.reopen(engine, name, WINDOW, ("done", "failed"))
         claims = runs.claim(engine, name, now=NOW, lease=LEASE)
+        assert claims, "the window is not to be had"
         run_windows(self._run, claims)
         with engine.connect() as connection:
             row = connection.execute(sa.select(windows)).one()

@@ -17,7 +17,7 @@ def log(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Log]:
         yield log
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(rows=ROWS)
 def test_rows_read_are_rows_profiled_and_rows_rejected_with_no_remainder(
     log: Log, rows: list[Row]

@@ -14,7 +14,7 @@ from tests.support.collector import Collector
 from tests.support.databases import databases
 from tests.support.postgres import Postgres
 
-KILLS = 4
+KILLS = 3
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])

@@ -31,8 +31,10 @@ LEFT = 64 << 10
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[Postgres]:
-    """A server of these tests alone, which they may stop."""
+    """A server of these tests alone, which they may stop; it keeps what it says it has written."""
     with running_postgres() as server:
+        server.run(sql.SQL("ALTER SYSTEM RESET synchronous_commit"))
+        server.run(sql.SQL("SELECT pg_reload_conf()"))
         yield server
 
 

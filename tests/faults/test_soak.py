@@ -10,7 +10,7 @@ from tests.faults.soak import BEGINS, Soak
 from tests.support.collector import Collector
 from tests.support.postgres import Postgres
 
-HOURS, SPEED = 3, 900
+HOURS, SPEED = 3, 1_200
 SPARE_HANDLES = 12  # of connections that come and go
 
 

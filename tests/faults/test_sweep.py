@@ -15,7 +15,7 @@ from tests.support.collector import Collector
 from tests.support.databases import databases
 from tests.support.postgres import Postgres
 
-TRIED = 12
+TRIED = 8
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
