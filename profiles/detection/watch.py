@@ -185,7 +185,8 @@ class Watch:
         self._found: _Found | None = None
         self._checks = checks
         self._clear()
-        self._yesterday = self._counts, self._seen
+        self._yesterday = self._counts, self._seen  # of which nothing came
+        self._clear()
         self._training: Training | None = None
         if trained:
             rows = np.zeros_like(self._counts[0], np.int64)

@@ -15,8 +15,7 @@ def test_random_chunks_by_processes_that_are_killed_give_the_bytes_of_one_quiet_
     tmp_path: Path,
 ) -> None:
     rng = random.Random(seed())
-    # by the budget a first incident still depends on where a run of the log's first day was stopped
-    log = Log(folder=tmp_path, rows=ROWS, days=DAYS, window="3h", budget="off")
+    log = Log(folder=tmp_path, rows=ROWS, days=DAYS, window="3h")
     log.write()
     chunks = Chunks(log=log, left=chunks_of(DAYS, rng, number=4), rng=rng)
     chunks.work()

@@ -193,3 +193,14 @@ def test_before_there_is_a_past_a_day_is_put_beside_the_training_rows() -> None:
     assert verdict.alerts
     assert verdict.odd[0].low > 0.2
     assert verdict.odd[0].change is not None
+
+
+def test_a_first_day_that_is_there_at_once_is_judged_as_if_it_had_come_hour_by_hour() -> None:
+    rng = np.random.default_rng(5)
+    rows = [np.stack([rng.multinomial(500, of[c]) for c in range(2)]) for of in [OTHER] * STEPS]
+    of = {name: places(4) for name in ("a", "b", "c")}
+    trained = profile_of(np.concatenate((rows[0].sum(axis=0, keepdims=True), rows[0])))
+    at_once = Watch(of, GROUPS, budget=1.0, day=0, steps=STEPS, trained=trained)
+    for step, found in enumerate(rows):
+        at_once.add(step, profile_of(np.concatenate((found.sum(axis=0, keepdims=True), found))))
+    assert [len(at_once.verdicts(step)) for step in range(STEPS)] == [0] * (STEPS - 1) + [1]
