@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
@@ -15,11 +15,11 @@ from monitor.clock import Clock, system_clock
 from monitor.config import Config
 from monitor.crew import at_work
 from monitor.due import due
-from monitor.errors import ConfigError
+from monitor.errors import ConfigError, SourceError
 from monitor.late import Verdict
 from monitor.pipeline import Run, Stopped, decide_ready, prepare, work
 from monitor.recount import differing
-from monitor.sources import open_log
+from monitor.sources import LogSource, ended_by, open_log
 from monitor.store import recounts, runs
 from profiles.windows import Window, ceil, floor
 
@@ -91,56 +91,91 @@ def backfill(
     SourceError
         If the log or the baseline cannot be read.
     """
-    model = config.models[name]
-    with open_log(model, config.limits) as source:
-        watermark, first = source.latest(), source.earliest()
-        runs.register(engine, name, model.window)
-        runs.looked(engine, name, now=clock(), watermark=watermark)
-        if watermark is None or first is None:
-            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
-        begin = floor(first, model.window) if start is None else ceil(start, model.window)
-        last = watermark if end is None else min(watermark, end + model.lateness)
-        if end is not None and begin + model.window > end:
-            raise ConfigError(f"no whole window lies between {start} and {end}; widen the span")
+    nothing = Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
+    with open_log(config.models[name], config.limits) as source, ended_by(stopping, source):
         try:
+            within = _within(engine, config, name, source, start=start, end=end, clock=clock)
+            if within is None:
+                return nothing
             run = prepare(engine, config, name, source, clock=clock, stopping=stopping)
-        except Stopped:
-            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
-        planned = due(
-            now=clock(), watermark=last, first=begin, done=(), width=model.window,
-            lateness=model.lateness,
-        )  # fmt: skip
-        if not planned:
-            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=False)
-        span = Window(start=planned[0].start, end=planned[-1].end)
-        states = {"failed": ("failed",), "all": ("failed", "done")}.get(reprocess, ())
-        try:
-            changed = _changed(run, span) if reprocess == "late" else Verdict()
-        except Stopped:
-            return Backfilled(windows=0, failed=0, skipped=0, rows=0, stopped=True)
-        known = runs.known(engine, name, span)
-        kept = sum(1 for state in known.values() if state == "done" and state not in states)
-        kept -= len(changed.dirty)
-        total = len(planned) - kept
-        if dry_run:
-            return Backfilled(windows=total, failed=0, skipped=kept, rows=0, stopped=False)
-        runs.plan(engine, name, planned, notify=notify)
-        if states:
-            runs.reopen(engine, name, span, states)
-        if reprocess == "late":
-            recounts.write(engine, name, changed)
-        counted = _Counted(total=total, progress=progress)
-        if jobs > 1 and total > 1:
-            _together(run, span, counted, jobs=min(jobs, total))
-        _work(run, span, counted)
-        return Backfilled(
-            windows=counted.done,
-            failed=counted.failed,
-            skipped=kept,
-            rows=counted.rows,
-            left=total - counted.done,
-            stopped=run.stopping() and counted.done < total,
-        )
+            planned = due(
+                now=clock(), watermark=within.end, first=within.start, done=(),
+                width=run.model.window, lateness=run.model.lateness,
+            )  # fmt: skip
+            if not planned:
+                return nothing
+            asked = _Asked(reprocess=reprocess, notify=notify, dry_run=dry_run, jobs=jobs)
+            return _do(run, planned, asked, progress)
+        except (Stopped, SourceError):
+            if not stopping():
+                raise
+            return replace(nothing, stopped=True)
+
+
+def _within(
+    engine: Engine,
+    config: Config,
+    name: str,
+    source: LogSource,
+    *,
+    start: datetime | None,
+    end: datetime | None,
+    clock: Clock,
+) -> Window | None:
+    """Return from where on windows are due, and up to which time in the log; None without rows."""
+    model = config.models[name]
+    watermark, first = source.latest(), source.earliest()
+    runs.register(engine, name, model.window)
+    runs.looked(engine, name, now=clock(), watermark=watermark)
+    if watermark is None or first is None:
+        return None
+    begin = floor(first, model.window) if start is None else ceil(start, model.window)
+    last = watermark if end is None else min(watermark, end + model.lateness)
+    if end is not None and begin + model.window > end:
+        raise ConfigError(f"no whole window lies between {start} and {end}; widen the span")
+    return Window(start=begin, end=last) if begin < last else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Asked:
+    """What is to be done with the windows of a span."""
+
+    reprocess: Reprocess
+    notify: bool
+    dry_run: bool
+    jobs: int
+
+
+def _do(
+    run: Run, planned: Sequence[Window], asked: _Asked, progress: Callable[[Progress], None]
+) -> Backfilled:
+    engine, name = run.engine, run.name
+    span = Window(start=planned[0].start, end=planned[-1].end)
+    states = {"failed": ("failed",), "all": ("failed", "done")}.get(asked.reprocess, ())
+    changed = _changed(run, span) if asked.reprocess == "late" else Verdict()
+    known = runs.known(engine, name, span)
+    kept = sum(1 for state in known.values() if state == "done" and state not in states)
+    kept -= len(changed.dirty)
+    total = len(planned) - kept
+    if asked.dry_run:
+        return Backfilled(windows=total, failed=0, skipped=kept, rows=0, stopped=False)
+    runs.plan(engine, name, planned, notify=asked.notify)
+    if states:
+        runs.reopen(engine, name, span, states)
+    if asked.reprocess == "late":
+        recounts.write(engine, name, changed)
+    counted = _Counted(total=total, progress=progress)
+    if asked.jobs > 1 and total > 1:
+        _together(run, span, counted, jobs=min(asked.jobs, total))
+    _work(run, span, counted)
+    return Backfilled(
+        windows=counted.done,
+        failed=counted.failed,
+        skipped=kept,
+        rows=counted.rows,
+        left=total - counted.done,
+        stopped=run.stopping() and counted.done < total,
+    )
 
 
 def _changed(run: Run, span: Window) -> Verdict:
@@ -180,7 +215,7 @@ def _together(run: Run, span: Window, counted: _Counted, *, jobs: int) -> None:
 
     What it leaves, as where a member was killed, is left to whoever works after it.
     """
-    started, pause = run.clock(), threading.Event()
+    started, pause = run.leases(), threading.Event()
     with at_work(run.config, run.name, span, members=jobs) as crew:
         while crew.working and not run.stopping():
             decide_ready(run)

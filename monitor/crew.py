@@ -12,13 +12,13 @@ import os
 import signal
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from multiprocessing.process import BaseProcess
 
 from monitor import logs
 from monitor.config import Config
 from monitor.pipeline import Stopped, prepare, work
-from monitor.sources import open_log
+from monitor.sources import ended_by, open_log
 from monitor.store.engine import open_store
 from profiles.windows import Window
 
@@ -67,12 +67,16 @@ def _member(config: Config, name: str, span: Window, chief: int) -> None:
     stop = threading.Event()
     for caught in (signal.SIGTERM, signal.SIGINT):
         signal.signal(caught, lambda *_: stop.set())
+
+    def stopping() -> bool:
+        return stop.is_set() or os.getppid() != chief
+
     engine = open_store(config.store, upgrade=False)
-    with open_log(config.models[name]) as source, contextlib.suppress(Stopped):
-        run = prepare(
-            engine, config, name, source,
-            stopping=lambda: stop.is_set() or os.getppid() != chief,
-        )  # fmt: skip
+    with ExitStack() as stack:
+        source = stack.enter_context(open_log(config.models[name], config.limits))
+        stack.enter_context(contextlib.suppress(Stopped))
+        stack.enter_context(ended_by(stopping, source))
+        run = prepare(engine, config, name, source, stopping=stopping)
         for _ in work(run, within=span, decides=False):
             pass
     engine.dispose()

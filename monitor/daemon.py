@@ -72,7 +72,7 @@ class ModelWorker:
         self._planned_to: datetime | None = None
         self._source: LogSource | None = None
         self._run: Run | None = None
-        self._lookout: Lookout | None = None
+        self._lookout = Lookout(engine, name, config.models[name], stopping=self._stopping)
 
     def look(self) -> int:
         """Look at the log once and do what is due; return the windows done.
@@ -120,7 +120,7 @@ class ModelWorker:
     def close(self) -> None:
         if self._source is not None:
             self._source.close()
-        self._source = self._run = self._lookout = None
+        self._source = self._run = None
 
     def _look(self) -> int:
         model = self._config.models[self.name]
@@ -138,12 +138,8 @@ class ModelWorker:
                 self._engine, self._config, self.name, self._source,
                 clock=self._clock, stopping=self._stopping,
             )  # fmt: skip
-        if self._lookout is None:
-            self._lookout = Lookout(
-                self._engine, self.name, model, self._source, stopping=self._stopping
-            )
         self._plan(now, watermark)
-        self._lookout.look(watermark=min(watermark, now), now=now)
+        self._lookout.look(self._source, watermark=min(watermark, now), now=now)
         return self._work(self._run)
 
     def _stopping(self) -> bool:
@@ -191,6 +187,7 @@ class ModelWorker:
                 done += result.ok
                 if result.ok:
                     failed, since = [], self._clock()
+                    self._vitals.store_works(self.name)
                 else:
                     failed.append(result)
                 more = self._clock() - self._began >= TURN

@@ -82,8 +82,18 @@ class Verdict:
     late: Mapping[datetime, int] = field(default_factory=dict)
 
 
+def some_lost(standing: Iterable[Standing], found: Mapping[datetime, int]) -> bool:
+    """Tell whether a window holds fewer rows than it was computed from."""
+    return any(of.rows is not None and found.get(of.window.start, of.rows) < of.rows
+               for of in standing)  # fmt: skip
+
+
 def judge(
-    standing: Iterable[Standing], found: Mapping[datetime, int], *, oldest: datetime
+    standing: Iterable[Standing],
+    found: Mapping[datetime, int],
+    *,
+    oldest: datetime,
+    begins: datetime | None = None,
 ) -> Verdict:
     """Compare the windows that were counted with what they were computed from.
 
@@ -93,11 +103,16 @@ def judge(
         Of the windows that were counted.
     oldest : datetime
         Windows that ended before are not read again.
+    begins : datetime or None
+        The first event time of the log. A window that began before it and has lost rows is left as
+        it is: they were taken out of the log, as old rows are; None where the log is empty.
     """
     dirty, late = [], {}
     for of in standing:
         now = found.get(of.window.start)
         if of.rows is None or now is None:
+            continue
+        if now < of.rows and (begins is None or of.window.start < begins):
             continue
         if of.window.end >= oldest and now != of.rows:
             dirty.append(of)

@@ -161,7 +161,7 @@ def prepare(
     baseline_id = _baseline_id(name, model, config.limits)
     if not baselines.exists(engine, baseline_id):
         before = baselines.current(engine, name)
-        baseline = accept_baseline(model, name, source.columns(), config.limits, stopping=stopping)
+        baseline = accept_baseline(model, name, source, config.limits, stopping=stopping)
         baselines.accept(engine, name, baseline_id, baseline, now=clock())
         log.info(
             "baseline replaced; earlier windows keep the old one until they are backfilled"
@@ -267,7 +267,7 @@ def _profiled(run: Run, claims: Sequence[runs.Claim]) -> list[WindowDone]:
         if len(claims) == 1:
             return [_not_done(run, claims[0], error)]
         return _one_by_one(run, claims)
-    written = runs.finish(run.engine, finished, baseline=run.baseline_id, now=run.clock())
+    written = runs.finish(run.engine, finished, baseline=run.baseline_id, now=run.leases())
     return [_done(run, each, written=each.claim in written) for each in finished]
 
 
@@ -543,7 +543,7 @@ class _Until:
 def accept_baseline(
     model: Model,
     name: str,
-    log_columns: frozenset[str],
+    log_: LogSource,
     limits: Limits,
     *,
     stopping: Callable[[], bool] = lambda: False,
@@ -561,12 +561,14 @@ def accept_baseline(
     """
     overrides = {c: column.kind for c, column in model.columns.items() if column.kind is not None}
     try:
-        with open_baseline(model, limits) as source:
+        with open_baseline(model, limits) as source, log_.beside(source):
+            # else keys that training has could be crowded out by any number of others
+            log_.expect(source.names())
             baseline = accept(
                 _Until(stopping, source),
                 overrides=overrides,
                 skip=model.apart,
-                only=log_columns or None,
+                only=log_.columns() or None,
                 dimensions=model.cohorts,
                 time=model.log.time,
                 keep=model.named,

@@ -40,16 +40,15 @@ class Lookout:
         engine: Engine,
         name: str,
         model: Model,
-        source: LogSource,
         *,
         stopping: Callable[[], bool] = lambda: False,
     ) -> None:
-        self._engine, self._name, self._model, self._source = engine, name, model, source
+        self._engine, self._name, self._model = engine, name, model
         self._stopping = stopping
         self._begun = False
         self._seen: dict[datetime, tuple[int, int]] = {}  # start → rows asked for, fence: as it was
 
-    def look(self, *, watermark: datetime, now: datetime) -> int:
+    def look(self, source: LogSource, *, watermark: datetime, now: datetime) -> int:
         """Open the windows that hold other rows than they were computed from; return how many.
 
         Windows that closed longer ago than `log.overlap` stay as they are; where `log.ingested`
@@ -72,14 +71,14 @@ class Lookout:
         if self._model.log.ingested is not None:
             marks = late.marks_of(stored.ingest, self._model.log.ingested)
             # asked before the rows are: what comes in between is above the next mark too
-            moved = marks.moved(self._source.newest_ingested(until=now), now=now)
+            moved = marks.moved(source.newest_ingested(until=now), now=now)
         if marks is not None and marks.mark is not None:
-            standing = self._touched(marks)
+            standing = self._touched(source, marks)
         elif self._is_time_to_count(watermark, stored.counted_to, moved):
             standing = self._lately(oldest)
         else:
             return 0
-        opened = self._count(standing, oldest, watermark, moved)
+        opened = self._count(source, standing, oldest, watermark, moved)
         self._begun = True
         return opened
 
@@ -114,10 +113,10 @@ class Lookout:
         found = recounts.standing(self._engine, self._name, span, without=TIMELESS)
         return [of for of in found if of.window.end >= oldest]
 
-    def _touched(self, marks: Marks) -> list[Standing]:
+    def _touched(self, source: LogSource, marks: Marks) -> list[Standing]:
         """Return the known windows that rows above the mark fall into."""
         assert marks.mark is not None
-        asked = self._by_window(self._source.ingested_since(marks.mark))
+        asked = self._by_window(source.ingested_since(marks.mark))
         found = recounts.standing_at(self._engine, self._name, list(asked), without=TIMELESS)
         before, self._seen = self._seen, {}
         for of in found:
@@ -150,14 +149,14 @@ class Lookout:
 
     def _count(
         self,
+        source: LogSource,
         standing: Sequence[Standing],
         oldest: datetime,
         watermark: datetime,
         moved: Marks | None,
     ) -> int:
         try:
-            found = _counted(self._source, self._model, standing, self._stopping)
-            verdict = late.judge(standing, found, oldest=oldest)
+            verdict = _judged(source, self._model, standing, oldest=oldest, stopping=self._stopping)
             # What is being read need not hold the rows that were just seen, and cannot be counted:
             # look from the same place again.
             held = any(of.running for of in standing)
@@ -200,8 +199,21 @@ def differing(
         If the log cannot be read.
     """
     standing = recounts.standing(engine, name, within, without=TIMELESS)
+    return _judged(source, model, standing, oldest=EVER.start, stopping=stopping)
+
+
+def _judged(
+    source: LogSource,
+    model: Model,
+    standing: Sequence[Standing],
+    *,
+    oldest: datetime,
+    stopping: Callable[[], bool],
+) -> Verdict:
+    """Count windows again, and say which of them hold other rows than they were computed from."""
     found = _counted(source, model, standing, stopping)
-    return late.judge(standing, found, oldest=EVER.start)
+    begins = source.earliest() if late.some_lost(standing, found) else None
+    return late.judge(standing, found, oldest=oldest, begins=begins)
 
 
 def _counted(

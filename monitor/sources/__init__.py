@@ -3,7 +3,7 @@
 from monitor.sources.arrays import plain_values
 from monitor.sources.baseline import BaselineSource, open_baseline
 from monitor.sources.batch import Batch
-from monitor.sources.log import LogSource, SourceColumn, open_log
+from monitor.sources.log import LogSource, SourceColumn, ended_by, open_log
 from monitor.sources.look import RawLook, look_at
 from monitor.sources.payload import (
     PAYLOAD_MISSING,
@@ -27,6 +27,7 @@ __all__ = [
     "LogSource",
     "RawLook",
     "SourceColumn",
+    "ended_by",
     "look_at",
     "open_baseline",
     "open_log",

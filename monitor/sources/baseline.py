@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime, timedelta
 from types import TracebackType
 from typing import Protocol, Self
@@ -13,7 +13,7 @@ from monitor import config
 from monitor.errors import SourceError
 from monitor.sources.batch import Batch
 from monitor.sources.files import FileReader
-from monitor.sources.log import open_log
+from monitor.sources.log import SAMPLE_ROWS, open_log
 from monitor.sources.origin import Files, connect
 from monitor.sources.table import TableReader, require_columns
 from profiles.windows import Window
@@ -24,6 +24,10 @@ USUAL = config.Limits()
 
 class _Rows(Protocol):
     def batches(self) -> Iterator[Batch]: ...
+
+    def names(self) -> Iterable[str]: ...
+
+    def cancel(self) -> None: ...
 
     def close(self) -> None: ...
 
@@ -47,6 +51,17 @@ class BaselineSource:
 
     def close(self) -> None:
         self._rows.close()
+
+    def names(self) -> frozenset[str]:
+        """Return the columns that its rows have, as far as some of them show a payload's keys.
+
+        None of a range of the log: its columns are the log's.
+        """
+        return frozenset(self._rows.names())
+
+    def cancel(self) -> None:
+        """End what is being read, from another thread."""
+        self._rows.cancel()
 
     def __iter__(self) -> Iterator[pa.RecordBatch]:
         """Read all rows that can be understood, in any order; can be done again."""
@@ -103,6 +118,14 @@ class _Table:
     def batches(self) -> Iterator[Batch]:
         return self._reader.all_rows()
 
+    def names(self) -> Iterable[str]:
+        some = self._reader.any_rows(SAMPLE_ROWS)
+        return {name for batch in some for name in batch.rows.schema.names}
+
+    def cancel(self) -> None:
+        self._database.cancel()
+        self._reader.cancel()
+
     def close(self) -> None:
         self._reader.close()
         self._database.close()
@@ -133,6 +156,12 @@ class _Range:
 
     def batches(self) -> Iterator[Batch]:
         return self._log.batches(self._window)
+
+    def names(self) -> Iterable[str]:
+        return ()
+
+    def cancel(self) -> None:
+        self._log.cancel()
 
     def close(self) -> None:
         self._log.close()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 STATEMENT_TIMEOUT_S = 30
 CONNECT_TIMEOUT_S = 10
+_ENGINES = 256
 CANCEL_TIMEOUT_S = 2
 
 
@@ -58,7 +59,7 @@ class Database:
     moments = times.FIRST, times.LAST  # that a bound may be
 
     def __init__(self, url: SecretStr, *, row_bytes: int | None = None) -> None:
-        self._loads = partial(loads, most=row_bytes)
+        self._row_bytes = row_bytes
         self._url = _parse(url.get_secret_value())
         self.name = self._url.render_as_string(hide_password=True)
         self._engine = self._make_engine()
@@ -213,10 +214,9 @@ class Database:
         try:
             backend = self._url.get_backend_name()
             if backend == "sqlite":
-                return _sqlite(self._url)
-            if backend == "postgresql":
-                return _postgresql(self._url, self._loads)
-            return sa.create_engine(self._url, json_deserializer=self._loads)
+                return _sqlite(_existing(self._url))
+            make = _postgresql if backend == "postgresql" else _other
+            return make(self._url, self._row_bytes)
         except exc.NoSuchModuleError:
             return self._unknown_dialect()
         except ModuleNotFoundError as error:
@@ -265,7 +265,8 @@ def _parse(text: str) -> sa.URL:
     return url
 
 
-def _sqlite(url: sa.URL) -> sa.Engine:
+def _existing(url: sa.URL) -> sa.URL:
+    """Return the URL that opens a SQLite file for reading, if there is one."""
     if url.host or url.username:
         raise SourceError("a SQLite URL has three slashes before its file: sqlite:///log.db")
     path = Path(url.database or ":memory:")
@@ -273,11 +274,19 @@ def _sqlite(url: sa.URL) -> sa.Engine:
         raise SourceError("a SQLite database in memory holds no log; name a file: sqlite:///log.db")
     if not path.is_file():
         raise SourceError(f"there is no SQLite file {path}")
-    read_only = url.set(
+    return url.set(
         database=f"file:{quote(str(path.absolute()))}",
         query={**url.query, "mode": "ro", "uri": "true"},
     )
-    engine = sa.create_engine(read_only)
+
+
+# SQLAlchemy keeps what it has made for a dialect when the engine is gone, half a megabyte for each
+# of the last hundred; so a log that is opened time after time has one engine.
+
+
+@lru_cache(maxsize=_ENGINES)
+def _sqlite(url: sa.URL) -> sa.Engine:
+    engine = sa.create_engine(url)
 
     @sa.event.listens_for(engine, "connect")
     def take_text_as_it_is(connection: sqlite3.Connection, _record: object) -> None:
@@ -291,7 +300,13 @@ def text_of(raw: bytes) -> str:
     return raw.decode("utf-8", "backslashreplace")
 
 
-def _postgresql(url: sa.URL, read: Callable[[str | bytes], Any]) -> sa.Engine:
+@lru_cache(maxsize=_ENGINES)
+def _other(url: sa.URL, row_bytes: int | None) -> sa.Engine:
+    return sa.create_engine(url, json_deserializer=partial(loads, most=row_bytes))
+
+
+@lru_cache(maxsize=_ENGINES)
+def _postgresql(url: sa.URL, row_bytes: int | None) -> sa.Engine:
     settings = (
         f"-c default_transaction_read_only=on -c statement_timeout={STATEMENT_TIMEOUT_S * 1000}"
     )
@@ -303,7 +318,9 @@ def _postgresql(url: sa.URL, read: Callable[[str | bytes], Any]) -> sa.Engine:
         options["connect_timeout"] = CONNECT_TIMEOUT_S
     if "application_name" not in url.query:
         options["application_name"] = "driftline"
-    engine = sa.create_engine(url, connect_args=options, json_deserializer=read)
+    engine = sa.create_engine(
+        url, connect_args=options, json_deserializer=partial(loads, most=row_bytes)
+    )
     if engine.dialect.driver == "psycopg":
         sa.event.listen(engine, "connect", _take_far_moments)
     return engine

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -109,6 +109,15 @@ class FileReader:
         with reading(self._path):
             for batch in part.batches(part.chunks):
                 yield from batches_of(rows_of(batch, self._payload), shape)
+
+    def names(self) -> Iterable[str]:
+        """Return the columns that its first rows have."""
+        for batch in self.batches():
+            return list(batch.rows.schema.names)
+        return ()
+
+    def cancel(self) -> None:
+        """No reading of a file takes long by itself."""
 
     def close(self) -> None:
         """Nothing stays open between two readings."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from monitor.sources.times import Writing
 from profiles.windows import Window
 
 SAMPLE_ROWS = 5_000
+CANCEL_EVERY_S = 0.25
 USUAL = config.Limits()
 
 
@@ -70,6 +72,12 @@ class Reader(Protocol):
     def cancel(self) -> None: ...
 
 
+class Cancelled(Protocol):
+    """What reads, and can be ended from another thread."""
+
+    def cancel(self) -> None: ...
+
+
 class LogSource:
     """The rows of one model's log. A context manager; not for several threads, but for `cancel`.
 
@@ -82,6 +90,7 @@ class LogSource:
         self._origin = connect(model.source, limits)
         self._opened: Reader | None = None
         self._narrow: Reader | None = None
+        self._beside: Cancelled | None = None
         self._times: Reader | None = None
         self._columns: tuple[SourceColumn, ...] = ()  # of the table, as the readers know it
         try:
@@ -207,9 +216,18 @@ class LogSource:
         What begins afterwards is not ended by it.
         """
         self._origin.cancel()
-        for reader in (self._opened, self._narrow, self._times):
+        for reader in (self._opened, self._narrow, self._times, self._beside):
             if reader is not None:
                 reader.cancel()
+
+    @contextmanager
+    def beside(self, other: Cancelled) -> Iterator[None]:
+        """Have `cancel` end what another source reads, too, while the block runs."""
+        self._beside = other
+        try:
+            yield
+        finally:
+            self._beside = None
 
     def batches(self, window: Window) -> Iterator[Batch]:
         """Read the rows with ``window.start <= time < window.end``, in any order.
@@ -338,6 +356,25 @@ def open_log(model: config.Model, limits: config.Limits = USUAL) -> LogSource:
         If the database cannot be reached, or the table or one of the configured columns is missing.
     """
     return LogSource(model, limits)
+
+
+@contextmanager
+def ended_by(stopping: Callable[[], bool], source: Cancelled) -> Iterator[None]:
+    """End what is being read once somebody wants to stop, while the block runs."""
+    over = threading.Event()
+
+    def watch() -> None:
+        while not over.wait(CANCEL_EVERY_S):
+            if stopping():
+                source.cancel()
+
+    thread = threading.Thread(target=watch, name="cancel", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def declared(types: Mapping[str, object]) -> tuple[SourceColumn, ...]:

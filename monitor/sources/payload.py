@@ -158,6 +158,24 @@ def _both(
     return None if one is None or other is None else one & other
 
 
+# Stands for an object that is null: all that it could hold is there, and null.
+_NULL: dict[str, Any] = {}
+
+
+def _within(
+    objects: Sequence[dict[str, Any]], key: str, values: Sequence[Any]
+) -> list[dict[str, Any]]:
+    """Return the objects under a key; one without anything where there is none."""
+    return [
+        value
+        if type(value) is dict
+        else _NULL
+        if value is None and (key in row or row is _NULL)
+        else {}
+        for row, value in zip(objects, values, strict=True)
+    ]
+
+
 class _Flattening:
     def __init__(self, deepest: int, expected: Collection[str], others: int) -> None:
         self._deepest, self._room = deepest, others
@@ -173,12 +191,15 @@ class _Flattening:
         all_there = all(len(row) == len(kept) for row in objects)
         for key in kept:
             values = [row.get(key) for row in objects]
-            lacking = None if all_there else np.array([key not in row for row in objects], bool)
+            lacking = (
+                None
+                if all_there
+                else np.array([key not in row and row is not _NULL for row in objects], bool)
+            )
             name = prefix + key
             if dict in set(map(type, values)):
                 if depth < self._deepest:
-                    inner = [value if type(value) is dict else {} for value in values]
-                    self.take(inner, f"{name}.", depth + 1)
+                    self.take(_within(objects, key, values), f"{name}.", depth + 1)
                     values = [None if type(value) is dict else value for value in values]
                     if not any(value is not None for value in values):
                         continue

@@ -98,6 +98,10 @@ class TableReader:
         """Read the whole table."""
         yield from self._stream(self._everything, {}, None)
 
+    def any_rows(self, rows: int) -> Iterator[Batch]:
+        """Read a number of rows, with a time or without."""
+        yield from self._stream(self._everything.limit(rows), {}, None)
+
     def some_rows(self, rows: int, *, newest: bool) -> Iterator[Batch]:
         """Read a number of rows with a time, the newest or any."""
         if self.writing() is None or self._time is None:

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, Row, and_, bindparam, select, update
 
 from monitor.late import Marks, Standing, Verdict
 from monitor.store.engine import writing
+from monitor.store.runs import lock
 from monitor.store.tables import models, windows
 from profiles.windows import Window
 
@@ -120,6 +121,7 @@ def write(
     if marks is not None:
         values["ingest"] = marks.to_json()
     with writing(engine) as connection:
+        lock(connection, model)  # before any window, as whoever finishes one does
         count = sum(connection.execute(_OPEN, each).rowcount for each in opened)
         if late:
             connection.execute(_LATE, late)

@@ -323,7 +323,8 @@ def finish(
         upsert(connection, profiles, [_blob(c, d, b) for c, of in changed for d, b in of.items()])
         if values:
             connection.execute(_DONE, values)
-            connection.execute(_CAN_BE_READ, {"of_model": model})
+            if any(of["new_rows_read"] for of in values):  # of nothing it cannot be told
+                connection.execute(_CAN_BE_READ, {"of_model": model})
         if changed and _decided_from(connection, changed[0][0]):
             undecide(connection, model, changed[0][0].window)
     return written

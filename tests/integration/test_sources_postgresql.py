@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 import sqlalchemy as sa
 
+from monitor.config import Limits
 from monitor.errors import SourceError
 from monitor.sources import open_log
 from profiles.windows import Window
@@ -209,7 +210,7 @@ def test_a_row_of_many_megabytes_is_read_between_small_ones(postgres_url: str) -
            repeat('é', CASE WHEN mod(n, 400) = 0 THEN 5000000 ELSE n END)
            FROM generate_series(1, 1200) AS n""",
     )
-    with open_log(a_model(postgres_url)) as log:
+    with open_log(a_model(postgres_url), Limits(row_bytes=16 << 20)) as log:
         read = [batch.rows for batch in log.batches(DAY)]
     lengths = {n: len(t) for n, t in zip(column(read, "n"), column(read, "t"), strict=True)}
     assert lengths == {n: 5_000_000 if n % 400 == 0 else n for n in range(1, 1_201)}

@@ -17,6 +17,7 @@ from monitor.late import (
     marks_of,
     oldest_end,
     pieces,
+    some_lost,
 )
 from profiles.windows import Window
 
@@ -107,9 +108,19 @@ def test_windows_are_counted_when_another_has_closed() -> None:
 
 def test_a_window_with_other_rows_than_it_was_computed_from_is_done_again() -> None:
     known = [standing(5, 10), standing(6, 10), standing(7, 10)]
-    verdict = judge(known, {at(5): 10, at(6): 12, at(7): 9}, oldest=at(0))
+    verdict = judge(known, {at(5): 10, at(6): 12, at(7): 9}, oldest=at(0), begins=at(3))
     assert [of.window.start for of in verdict.dirty] == [at(6), at(7)]
     assert verdict.late == {}
+
+
+def test_a_window_whose_rows_were_taken_out_of_the_log_as_old_ones_stays_as_it_is() -> None:
+    known = [standing(5, 10), standing(6, 10), standing(7, 10)]
+    counted = {at(5): 0, at(6): 4, at(7): 9}
+    assert some_lost(known, counted)
+    verdict = judge(known, counted, oldest=at(0), begins=at(6.5))
+    assert [of.window.start for of in verdict.dirty] == [at(7)]
+    assert judge(known, {at(5): 0, at(6): 0, at(7): 0}, oldest=at(0)).dirty == ()  # an empty log
+    assert not some_lost(known, {at(5): 10, at(6): 12})
 
 
 def test_rows_of_a_window_that_is_too_old_are_told_and_forgotten_when_they_are_gone() -> None:

@@ -169,12 +169,12 @@ def test_it_is_a_function_of_the_rows_in_any_order_and_batches(keyed, random):
 
 
 def _of_payloads(parts: list[list[dict[str, Any]]]) -> Changes:
-    from monitor.sources.rows import Rows, Shape, batch_of
+    from monitor.sources.rows import Rows, Shape, batches_of
 
     looked, batches = Looked(BASELINE, 1), []
     for part in filter(None, parts):
         columns = {"payload": [json.dumps(row) for row in part]}
-        batch = batch_of(Rows(columns=columns, count=len(part)), Shape(payload="payload"))
+        (batch,) = batches_of(Rows(columns=columns, count=len(part)), Shape(payload="payload"))
         looked.look(batch.rows, np.zeros(len(part), np.int64), batch.absent)
         batches.append(batch.rows)
     return looked.of(0, profile(BASELINE.plan, batches)[0], certain=False)
