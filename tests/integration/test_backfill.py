@@ -110,6 +110,22 @@ def test_several_processes_give_the_bytes_of_one(
     assert contents(engine) == contents(quiet)
 
 
+def test_several_processes_keep_the_limits_that_one_keeps(backend: Backend, opened: Opened) -> None:
+    log = backend.copy_of_log()
+    if backend.name == "postgresql":
+        run_sql(log.url, "ALTER TABLE predictions ALTER COLUMN model_version TYPE text")
+    run_sql(log.url, f"UPDATE predictions SET model_version = '{'x' * 3000}' WHERE score > 0.5")
+    rejected = []
+    for jobs in (1, 2):
+        config = backend.config(model={"source": log.url}, limits={"row_bytes": "1 kB"})
+        engine = opened(config.store)
+        backfill(engine, config, MODEL, jobs=jobs)
+        with engine.connect() as connection:
+            rejected.append(list(connection.scalars(sa.select(windows.c.rejected))))
+    assert rejected[0] == rejected[1]
+    assert any(of.get("row_too_large") for of in rejected[0])
+
+
 def test_what_a_killed_process_had_claimed_is_said_and_done_by_the_next_call(
     config: Config, engine: sa.Engine, quiet: sa.Engine
 ) -> None:

@@ -17,10 +17,10 @@ from monitor.config import Config
 from monitor.errors import ConfigError
 from monitor.pipeline import LEASE, Run, Stopped, WindowDone, decide_ready, prepare, run_windows
 from monitor.sources import open_log
-from monitor.store import baselines, runs
+from monitor.store import baselines, blind, runs
 from monitor.store.outbox import StoredOutbox
 from monitor.store.tables import baselines as baselines_
-from monitor.store.tables import incidents, outbox, scores, transitions, windows
+from monitor.store.tables import incidents, models, outbox, scores, transitions, windows
 from profiles.windows import Window
 from tests.support.log import START, Flight, append, flights
 from tests.support.logs import run_sql
@@ -287,6 +287,18 @@ def test_rejected_rows_are_told_of_their_own_window_also_where_many_are_read_tog
         assert row.rows_profiled == good
         assert row.rows_read == good + broken.get(at, 0)
         assert row.rejected == ({"payload_not_object": broken[at]} if at in broken else {})
+
+
+def test_an_empty_window_says_nothing_of_whether_the_log_can_be_read(
+    config: Config, engine: sa.Engine
+) -> None:
+    with running(engine, config, days=1) as run:
+        blind.troubled(engine, MODEL, since=NOW, why="its rows cannot be read", now=NOW)
+        runs.plan(engine, MODEL, [Window(start=START, end=FIRST)], notify=True)
+        for rows_, readable in ((0, False), (60, True)):
+            assert (run_window(run, claim(run)).rows > 0) == bool(rows_)
+            (model,) = rows(engine, models)
+            assert (model.source_error is None) == readable
 
 
 def test_windows_that_are_taken_together_are_nobody_elses(

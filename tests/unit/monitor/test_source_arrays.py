@@ -138,6 +138,13 @@ def test_numbers_beyond_what_python_converts_are_infinite() -> None:
     }
 
 
+def test_what_an_object_that_is_null_could_hold_is_null_and_not_absent() -> None:
+    objects = [{"sky": None}, {"sky": {"wind": {"speed": 3}}}, {}]
+    flat = flatten(objects, taken=(), payload="p")
+    assert flat.columns["sky.wind.speed"] == [None, 3, None]
+    assert flat.absent["sky.wind.speed"].tolist() == [False, False, True]
+
+
 def test_an_object_500_deep_is_read() -> None:
     text = '{"a":' * 500 + "1" + "}" * 500
     flat = flatten(read_payloads([text], parsed=False).objects, taken=(), payload="p")
