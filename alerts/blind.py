@@ -13,7 +13,7 @@ from alerts.incident import Incident, Transition, incident_id
 from alerts.text import Span, Spans, duration, moment, name, place
 
 KIND = "monitor"
-TITLE = "the monitor is blind"
+TITLE = "The monitor is blind"
 MOST_WHY = 300  # characters of a reason
 
 

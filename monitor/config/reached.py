@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from alerts.text import name
 from monitor.config.models import Limits
 from profiles.limits import Cut
 
@@ -33,18 +34,18 @@ def reached(limits: Limits, cut: Cut, *, large: int, of: str) -> Iterator[str]:
         )
     for what, rows in cut.get("cohorts", {}).items():
         yield (
-            f"cohorts of {what} are too many to be told one by one: {_rows(rows, of)} "
+            f"cohorts of {name(what)} are too many to be told one by one: {_rows(rows, of)} "
             f"{_are(rows)} counted together as (other) (limits.cohorts)"
         )
     for what, rows in cut.get("categories", {}).items():
         yield (
-            f"values of {what} are too many to be known by name: {_rows(rows, of)} {_are(rows)} "
-            "counted without theirs (limits.categories)"
+            f"values of {name(what)} are too many to be known by name: {_rows(rows, of)} "
+            f"{_are(rows)} counted without theirs (limits.categories)"
         )
     for what, rows in cut.get("json_depth", {}).items():
         yield (
-            f"{_rows(rows, of)} {'has' if rows == 1 else 'have'} objects in {what} nested deeper "
-            f"than {limits.json_depth}, which stay one text (limits.json_depth)"
+            f"{_rows(rows, of)} {'has' if rows == 1 else 'have'} objects in {name(what)} nested "
+            f"deeper than {limits.json_depth}, which stay one text (limits.json_depth)"
         )
 
 

@@ -185,7 +185,7 @@ def test_a_log_that_cannot_be_read_for_long_is_one_incident_that_ends_when_it_ca
     assert "no table 'predictions'" in incident.reason
     assert len([row for row in rows(engine, outbox) if row.incident == incident.id]) == len(ROUTES)
     (firing,) = told(engine)
-    assert (firing.type, firing.title) == ("incident.firing", "the monitor is blind")
+    assert (firing.type, firing.title) == ("incident.firing", "The monitor is blind")
     assert incident.id in str(firing.link)
 
     run_sql(log.url, "ALTER TABLE gone RENAME TO predictions")

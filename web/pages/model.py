@@ -171,7 +171,7 @@ def _cut(status: ModelStatus) -> html.Div | None:
     """Say which limits were reached, for what is beyond is not shown by itself."""
     if not status.limits:
         return None
-    said = [html.P(name(text)) for text in status.limits]
+    said = [html.P(text) for text in status.limits]
     lead = html.Strong("Not all of what came is told one by one.")
     return html.Div(
         [ui.icon("incidents"), html.Div([lead, *said])], className="notice", role="note"

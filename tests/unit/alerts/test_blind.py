@@ -64,6 +64,6 @@ def test_it_is_told_in_plain_words() -> None:
     assert said.endswith("They can be read again since Tue 3 Mar 14:00, after 2\u202fh.")
     told = Notification.of(ended[1], ended[0], noun="flights", timezone="UTC", link=None)
     assert (told.type, told.kind, told.title) == (
-        "incident.resolved", "monitor", "the monitor is blind",
+        "incident.resolved", "monitor", "The monitor is blind",
     )  # fmt: skip
     assert Notification.from_json(told.to_json()) == told

@@ -18,7 +18,7 @@ class Blind(SeededReader):
 
     def incident_view(self, incident_id: str) -> IncidentView | None:
         first = replace(
-            incident_rows()[0], kind="monitor", title="the monitor is blind", streams=0,
+            incident_rows()[0], kind="monitor", title="The monitor is blind", streams=0,
             state="resolved" if self.resolved else "firing",
             resolved=END + timedelta(days=1) if self.resolved else None,
         )  # fmt: skip
