@@ -364,7 +364,8 @@ def test_a_read_only_file_of_results_is_waited_for(
         running.until(lambda: running.get("/healthz")[0] == 503, what="unhealthy")
         assert running.get("/readyz")[0] == 503
         assert "cannot be written" in running.get("/healthz")[1]
-        store.chmod(0o644)
+        for file in (store, *tmp_path.glob("store.db-*")):  # those beside it were made as it was
+            file.chmod(0o644)
         running.until(all_done(engine, 30), what="caught up")
         running.until(lambda: running.get("/readyz")[0] == 200, what="ready")
         assert running.stop() == 0

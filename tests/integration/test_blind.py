@@ -19,6 +19,7 @@ from typing import Any
 import psycopg
 import pytest
 import sqlalchemy as sa
+import structlog
 
 from alerts.notification import Notification
 from monitor import daemon as daemons
@@ -77,6 +78,12 @@ def until(condition: Callable[[], object], what: str) -> None:
     while not condition():
         assert time.monotonic() < deadline, f"never {what}"
         pause.wait(0.02)
+
+
+@pytest.fixture(autouse=True)
+def every_line() -> None:
+    """Lines of all levels are written, whatever ran before."""
+    structlog.reset_defaults()
 
 
 @pytest.fixture
