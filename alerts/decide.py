@@ -27,6 +27,7 @@ from alerts.incident import (
     incident_id,
     lasting_of,
     ranked,
+    resolved_of,
 )
 from alerts.rules import CHECK, UNCLEAR, Readings, Rule, StreamKey
 from alerts.schema import ColumnsSeen
@@ -291,17 +292,7 @@ def _continued(
     quiet = _quiet_for(grown, streaks, rules)
     if quiet is not None:
         reason = moved.resolved_reason(quiet) if quiet else "its rules are gone"
-        grown = replace(grown, state="resolved", resolved=at, reason=reason)
-        resolved = Transition.of(
-            model=incident.model,
-            incident=incident.id,
-            at=at,
-            before=incident.state,
-            after="resolved",
-            reason=reason,
-            text="resolved",
-            notify=True,
-        )
+        grown, resolved = resolved_of(grown, at=at, reason=reason)
         told.append(resolved)
     return grown, tuple(told)
 

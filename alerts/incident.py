@@ -311,6 +311,22 @@ def lasting_of(incident: Incident, *, at: datetime) -> tuple[Incident, Transitio
     return persistent, transition
 
 
+def resolved_of(incident: Incident, *, at: datetime, reason: str) -> tuple[Incident, Transition]:
+    """End an incident, and tell people."""
+    resolved = replace(incident, state="resolved", resolved=at, reason=reason)
+    transition = Transition.of(
+        model=incident.model,
+        incident=incident.id,
+        at=at,
+        before=incident.state,
+        after="resolved",
+        reason=reason,
+        text="resolved",
+        notify=True,
+    )
+    return resolved, transition
+
+
 def ranked(streams: Iterable[IncidentStream]) -> tuple[IncidentStream, ...]:
     """Order streams worst first, facts before distances, and by name where equally bad."""
     return tuple(sorted(streams, key=lambda s: (s.statistic != "check", -s.ratio, s.key)))

@@ -23,6 +23,7 @@ from alerts.incident import (
     Transition,
     incident_id,
     lasting_of,
+    resolved_of,
 )
 from alerts.rules import SCHEMA
 from profiles.windows import Window
@@ -172,17 +173,8 @@ def _continued(
         incident = replace(incident, streams=_in_order((*incident.streams, *streams)))
     elif min(quiet.values(), default=QUIET_WINDOWS) >= QUIET_WINDOWS:
         reason = f"no column differs in {QUIET_WINDOWS} windows in a row"
-        resolved = Transition.of(
-            model=incident.model,
-            incident=incident.id,
-            at=at,
-            before=incident.state,
-            after="resolved",
-            reason=reason,
-            text="resolved",
-            notify=True,
-        )
-        return replace(incident, state="resolved", resolved=at, reason=reason), [resolved]
+        incident, resolved = resolved_of(incident, at=at, reason=reason)
+        return incident, [resolved]
     if incident.state == "firing" and at - incident.opened >= PERSISTENT:
         incident, lasting = lasting_of(incident, at=at)
         told.append(lasting)
