@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from alerts.incident import Incident, Transition, incident_id
+from alerts.incident import Incident, Transition, incident_id, resolved_of
 from alerts.text import Span, Spans, duration, moment, name, place
 
 KIND = "monitor"
@@ -102,17 +102,8 @@ def _opened(model: str, trouble: Trouble, now: datetime) -> tuple[Incident, Tran
 
 
 def _resolved(incident: Incident, now: datetime) -> tuple[Incident, Transition]:
-    transition = Transition.of(
-        model=incident.model,
-        incident=incident.id,
-        at=now,
-        before="firing",
-        after="resolved",
-        reason="its rows can be read again",
-        text="resolved",
-        notify=True,
-    )
-    return replace(incident, state="resolved", resolved=now), transition
+    resolved, told = resolved_of(incident, at=now, reason="its rows can be read again")
+    return replace(resolved, reason=incident.reason), told  # its sentence says why they could not
 
 
 def _in_short(why: str) -> str:

@@ -27,6 +27,7 @@ from monitor.pipeline import IN_A_ROW, Run, Stopped, WindowDone, notification, p
 from monitor.recount import Lookout
 from monitor.retry import wait_after
 from monitor.sources import LogSource, open_log
+from monitor.sources.log import CANCEL_EVERY_S
 from monitor.store import blind, runs
 from monitor.store.engine import UNUSABLE, in_short, try_writing
 from monitor.store.outbox import StoredOutbox
@@ -38,7 +39,6 @@ log = structlog.get_logger()
 DELIVERY_EVERY = timedelta(seconds=5)
 TURN = timedelta(minutes=1)  # of catching up, then the other models have theirs
 AT_ONCE = timedelta(0)
-CANCEL_EVERY_S = 0.25
 OWN = ("delivery", "pulse", "watch", "heartbeat")  # each has a thread that nothing else can hold
 
 

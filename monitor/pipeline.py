@@ -339,13 +339,13 @@ def _read(run: Run, claims: Sequence[runs.Claim]) -> list[runs.Finished]:
 def _sieve(run: Run, claims: Sequence[runs.Claim]) -> Once | None:
     """Return what lets one row of each id through, None where rows have no id."""
     log_, windows = run.model.log, [claimed.window for claimed in claims]
+    memory = run.config.limits.memory >> 2
     if log_.id is None:
         return None
     if not run.lately.repeats:
-        return Once(log_.id, len(windows), memory=run.config.limits.memory >> 2)
+        return Once(log_.id, len(windows), memory=memory)
     batches = (batch.rows for batch in _batches(run, claims, run.source.ids))
     seen = seen_in(batches, windows, time=log_.time, ids=log_.id)
-    memory = run.config.limits.memory >> 2
     return Once(log_.id, len(windows), expected=seen.repeated(), memory=memory)
 
 

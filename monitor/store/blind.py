@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, and_, bindparam, func, literal, select, update
+from sqlalchemy import Connection, Engine, and_, bindparam, func, literal, select, update
 
 from alerts import blind
 from alerts.blind import KIND, Trouble
@@ -18,7 +17,7 @@ from alerts.incident import Incident, Transition
 from alerts.notification import Notification
 from monitor.store import decisions
 from monitor.store.engine import writing
-from monitor.store.incidents import write_incident, write_transitions
+from monitor.store.incidents import incident_of, write_incident, write_transitions
 from monitor.store.runs import MAX_ATTEMPTS, lock
 from monitor.store.tables import incidents, models, windows
 
@@ -123,22 +122,8 @@ def _decided(
             incidents.c.model == model, incidents.c.kind == KIND, incidents.c.state == "firing"
         )
     ).first()
-    incident = None if opened is None else _incident(opened)
+    incident = None if opened is None else incident_of(opened)
     return blind.decide(model=model, trouble=trouble, incident=incident, after=after, now=now)
-
-
-def _incident(row: Row[Any]) -> Incident:
-    return Incident(
-        id=row.id,
-        model=row.model,
-        kind=row.kind,
-        opened=row.opened,
-        since=row.since,
-        state=row.state,
-        resolved=row.resolved,
-        streams=(),
-        reason=row.reason,
-    )
 
 
 def _try_again(connection: Connection, incident: Incident, now: datetime) -> None:

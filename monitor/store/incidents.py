@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Connection, bindparam, exists, or_, select, update
+from sqlalchemy import Connection, Row, bindparam, exists, or_, select, update
 
 from alerts.blind import KIND as MONITOR
-from alerts.incident import Incident, State, Transition, stream_record
+from alerts.incident import Incident, IncidentStream, State, Transition, stream_record
 from monitor.store.engine import insert_missing, upsert
 from monitor.store.tables import (
     incident_streams,
@@ -26,6 +27,21 @@ _STATE_BEFORE = (
     .order_by(scores.c.start.desc())
     .limit(1)
 )
+
+
+def incident_of(row: Row[Any], streams: tuple[IncidentStream, ...] = ()) -> Incident:
+    """Read an incident from its row."""
+    return Incident(
+        id=row.id,
+        model=row.model,
+        kind=row.kind,
+        opened=row.opened,
+        since=row.since,
+        state=row.state,
+        resolved=row.resolved,
+        streams=streams,
+        reason=row.reason,
+    )
 
 
 def write_incident(connection: Connection, incident: Incident) -> None:

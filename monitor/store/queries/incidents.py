@@ -12,6 +12,7 @@ from alerts.blind import KIND as MONITOR
 from alerts.incident import Incident, IncidentStream, stream_from
 from alerts.message import incident_sentence, incident_title, plain
 from monitor.config import Config
+from monitor.store.incidents import incident_of
 from monitor.store.queries.lanes import distances
 from monitor.store.queries.series import instant, step_for
 from monitor.store.queries.views import (
@@ -65,7 +66,7 @@ def records(engine: Engine, *, model: str | None = None) -> tuple[Incident, ...]
     with engine.connect() as connection:
         rows = [row for row in _numbered(connection) if model is None or row.model == model]
         streams = _streams(connection, [row.id for row in rows])
-    return tuple(_incident(row, streams.get(row.id, ())) for row in rows)
+    return tuple(incident_of(row, streams.get(row.id, ())) for row in rows)
 
 
 def incident_view(engine: Engine, config: Config, incident_id: str) -> IncidentView | None:
@@ -89,7 +90,7 @@ def incident_view(engine: Engine, config: Config, incident_id: str) -> IncidentV
     first = floor(start, step)
     size = (ceil(until, step) - first) // step
     times = instant(first) + np.arange(size) * np.timedelta64(step)
-    sentence = incident_sentence(_incident(row, streams), noun=noun, timezone=config.timezone)
+    sentence = incident_sentence(incident_of(row, streams), noun=noun, timezone=config.timezone)
     return IncidentView(
         row=_row(row, streams),
         sentence=plain(sentence),
@@ -124,20 +125,6 @@ def _streams(connection: Connection, ids: list[str]) -> dict[str, tuple[Incident
     for row in connection.execute(wanted):
         found[row.incident] = (*found.get(row.incident, ()), stream_from(row.stream))
     return found
-
-
-def _incident(row: Row[Any], streams: tuple[IncidentStream, ...]) -> Incident:
-    return Incident(
-        id=row.id,
-        model=row.model,
-        kind=row.kind,
-        opened=row.opened,
-        since=row.since,
-        state=row.state,
-        resolved=row.resolved,
-        streams=streams,
-        reason=row.reason,
-    )
 
 
 def _row(row: Row[Any], streams: tuple[IncidentStream, ...]) -> IncidentRow:
